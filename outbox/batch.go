@@ -1,0 +1,93 @@
+package outbox
+
+import "sync"
+
+// BatchBytes is the size of an ordinary batch's buffer. Larger ones exist for single large rows.
+const BatchBytes = 256 << 10
+
+// Batch carries rows from a source to the pipeline, in the order of the log: those of many small
+// transactions, or a part of a large one. Everything in it lives until Release.
+type Batch struct {
+	Rows         []Row
+	Transactions int      // how many ended in this batch
+	Position     Position // where the source stands after the last row; zero while that can't be said
+	Partial      bool     // the last transaction goes on in the next batch
+	Dry          bool     // nothing more waited at the source: commit at once
+
+	Buf    []byte   // what the source reads into; its capacity never changes, so Values may point into it
+	values [][]byte // what Row.Values point into
+	pool   *Pool
+}
+
+// AddRow appends a row of n values and returns it, so that the source fills Values.
+func (b *Batch) AddRow(t *Table, op Op, commitTime int64) *Row {
+	n := len(t.Columns)
+	if len(b.values)+n > cap(b.values) {
+		b.values = make([][]byte, 0, max(1024, 2*cap(b.values), n))
+	}
+	from := len(b.values)
+	b.values = b.values[:from+n]
+	b.Rows = append(b.Rows, Row{Table: t, Op: op, CommitTime: commitTime, Values: b.values[from : from+n : from+n]})
+	return &b.Rows[len(b.Rows)-1]
+}
+
+// Release gives the batch back to its pool. Nothing of it may be used afterwards.
+func (b *Batch) Release() { b.pool.put(b) }
+
+// Pool bounds the bytes that a source may have handed over and not yet got back.
+type Pool struct {
+	mu     sync.Mutex
+	budget int
+	used   int
+	free   []*Batch
+	freed  chan struct{}
+}
+
+// NewPool returns a pool of at most budget bytes.
+func NewPool(budget int) *Pool {
+	return &Pool{budget: max(budget, 2*BatchBytes), freed: make(chan struct{}, 1)}
+}
+
+// Get returns an empty batch with room for size bytes at least, or nil when the budget is spent: then
+// wait on Freed and ask again. A batch larger than the whole budget is given when nothing else is out.
+func (p *Pool) Get(size int) *Batch {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	size = max(size, BatchBytes)
+	if p.used > 0 && p.used+size > p.budget {
+		return nil
+	}
+	p.used += size
+	if n := len(p.free); size == BatchBytes && n > 0 {
+		b := p.free[n-1]
+		p.free = p.free[:n-1]
+		return b
+	}
+	return &Batch{Buf: make([]byte, 0, size), pool: p}
+}
+
+// Freed yields after a batch has come back. One goroutine at a time may wait on it.
+func (p *Pool) Freed() <-chan struct{} { return p.freed }
+
+// Used returns the bytes that are out.
+func (p *Pool) Used() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.used
+}
+
+func (p *Pool) put(b *Batch) {
+	clear(b.Rows)
+	clear(b.values)
+	*b = Batch{Rows: b.Rows[:0], Position: b.Position[:0], Buf: b.Buf[:0], values: b.values[:0], pool: p}
+	p.mu.Lock()
+	p.used -= cap(b.Buf)
+	if cap(b.Buf) == BatchBytes {
+		p.free = append(p.free, b)
+	}
+	p.mu.Unlock()
+	select {
+	case p.freed <- struct{}{}:
+	default:
+	}
+}
