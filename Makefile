@@ -1,0 +1,58 @@
+# make build      the binary, static, in bin/
+# make test       vet, format check, and every test against real PostgreSQL 15 and 18 and a real Kafka
+# make test-all   the same against every PostgreSQL version
+# make test-mysql the tests that need MySQL or MariaDB
+# make fuzz       each fuzz target for FUZZTIME
+#
+# The tests bring their servers themselves, into OUTFERRY_SERVERS (see internal/install). They need
+# Java 17 and Maven; root on a Debian or Ubuntu machine gets both installed where they are missing.
+
+POSTGRES     = 15,18
+POSTGRES_ALL = 13,14,15,16,17,18
+MYSQL        = 8.0,mariadb10
+PACKAGES     = ./...
+TIMEOUT      = 20m
+FUZZTIME     = 30s
+
+# Two packages at a time: servers and tests share the machine.
+GOTEST = go test -timeout $(TIMEOUT) -p 2
+WITH   = go run ./internal/servers/run
+
+.PHONY: build test test-all test-mysql vet fuzz tools clean
+
+build:
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/outferry ./cmd/outferry
+
+test: vet tools
+	OUTFERRY_TEST_POSTGRES=$(POSTGRES) $(WITH) -postgres $(POSTGRES) -kafka -- $(GOTEST) $(PACKAGES)
+
+test-all:
+	$(MAKE) test POSTGRES=$(POSTGRES_ALL) TIMEOUT=60m
+
+vet:
+	go vet $(PACKAGES)
+	@unformatted=$$(gofmt -l .); \
+	if [ -n "$$unformatted" ]; then echo "not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; fi
+
+# Each target by itself: go test fuzzes one at a time.
+fuzz:
+	@set -e; for package in $$(go list $(PACKAGES)); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "fuzz $$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+tools:
+	@missing=; \
+	command -v java >/dev/null || missing="$$missing default-jre-headless"; \
+	command -v mvn >/dev/null || missing="$$missing maven"; \
+	[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+		echo "the tests need Java 17 and Maven to run Apache Kafka; missing here, by their Debian names:$$missing" >&2; \
+		exit 1; \
+	fi; \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing
+
+clean:
+	rm -rf bin
