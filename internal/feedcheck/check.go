@@ -1,0 +1,182 @@
+package feedcheck
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// CheckOptions says where the feed is and what it was meant to be.
+type CheckOptions struct {
+	Kafka        []kgo.Opt // at least kgo.SeedBrokers
+	OffsetsTopic string    // outferry-offsets when empty; "-" when the feed under trial has none
+	Pipeline     string    // the offset record's key
+	Rules        Rules     // Partitions are asked from the broker
+	Patience     time.Duration
+	Online       *Online // optional: it goes on reading meanwhile
+}
+
+// Check waits until every row has arrived or none has for as long as Patience, reads the topics from
+// their beginning, and reports. The workload must have ended; the pipeline may run or not.
+func Check(ctx context.Context, o *Oracle, opts CheckOptions) (*Report, error) {
+	if opts.OffsetsTopic == "" {
+		opts.OffsetsTopic = "outferry-offsets"
+	}
+	if opts.Rules.TopicPrefix == "" {
+		opts.Rules.TopicPrefix = "outbox.event."
+	}
+	if opts.Patience == 0 {
+		opts.Patience = 30 * time.Second
+	}
+	s, err := newShelf(opts.Kafka)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	c := &check{opts: opts, oracle: o, shelf: s, report: &Report{}, saw: newSightings()}
+	ends, err := c.committed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if opts.Online != nil {
+		if err := opts.Online.catchUp(ctx, ends, opts.Patience, c.report); err != nil {
+			return nil, err
+		}
+		opts.Online.mu.Lock()
+		opts.Online.saw.compare(c.saw, c.report)
+		opts.Online.mu.Unlock()
+	}
+	if opts.OffsetsTopic != "-" {
+		if err := c.raw(ctx, ends); err != nil {
+			return nil, err
+		}
+	}
+	return c.report, nil
+}
+
+type check struct {
+	opts   CheckOptions
+	oracle *Oracle
+	shelf  *shelf
+	report *Report
+	saw    *sightings
+}
+
+// committed reads as a consumer does that comes after the faults, and returns how far.
+func (c *check) committed(ctx context.Context) (map[place]int64, error) {
+	r, err := newReader(c.opts.Kafka, kgo.ReadCommitted())
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	c.opts.Rules.Partitions = map[string]int32{}
+	j := NewJudge(c.oracle, c.opts.Rules, c.report)
+	var rec Record
+	see := func(k *kgo.Record) {
+		c.saw.add(k)
+		if !k.Attrs.IsControl() {
+			j.See(record(k, &rec))
+		}
+	}
+	if err := c.drain(ctx, r, j, see); err != nil {
+		return nil, err
+	}
+	ends, err := c.shelf.settle(ctx, c.opts.Patience, c.report, slices.Collect(maps.Keys(j.rules.Partitions))...)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.to(ctx, r, ends, see); err != nil {
+		return nil, err
+	}
+	j.Finish()
+	return ends, nil
+}
+
+// drain reads until everything has arrived, or nothing more does.
+func (c *check) drain(ctx context.Context, r *reader, j *Judge, see func(*kgo.Record)) error {
+	last, since := int64(-1), time.Now()
+	for {
+		topics, err := c.shelf.topics(ctx, c.opts.Rules.TopicPrefix)
+		if err != nil {
+			return err
+		}
+		maps.Copy(j.rules.Partitions, topics)
+		stable, err := offsets(ctx, c.shelf.admin.ListCommittedOffsets, slices.Collect(maps.Keys(topics))...)
+		if err != nil {
+			return err
+		}
+		if err := c.to(ctx, r, stable, see); err != nil {
+			return err
+		}
+		if n := c.report.Stats.Records; n != last {
+			last, since = n, time.Now()
+		}
+		if c.report.Stats.Distinct >= c.report.Stats.Expected || time.Since(since) > c.opts.Patience {
+			return nil
+		}
+		if err := pause(ctx, 100*time.Millisecond); err != nil {
+			return fmt.Errorf("wait for the feed: %w", err)
+		}
+	}
+}
+
+func (c *check) to(ctx context.Context, r *reader, ends map[place]int64, see func(*kgo.Record)) error {
+	topics := map[string]bool{}
+	for p := range ends {
+		topics[p.topic] = true
+	}
+	starts, err := offsets(ctx, c.shelf.admin.ListStartOffsets, slices.Collect(maps.Keys(topics))...)
+	if err != nil {
+		return err
+	}
+	return r.readTo(ctx, starts, ends, see)
+}
+
+// raw reads the log as it is: first the offsets partition, then the events as far as the other
+// reader got.
+func (c *check) raw(ctx context.Context, ends map[place]int64) error {
+	commits := NewCommits(c.oracle, c.opts.Rules, c.opts.Pipeline, c.report)
+	parts, err := c.shelf.topics(ctx, c.opts.OffsetsTopic)
+	if err != nil {
+		return err
+	}
+	n := parts[c.opts.OffsetsTopic]
+	if n == 0 {
+		c.report.Add(OffsetFork, "there is no topic %s", c.opts.OffsetsTopic)
+		return nil
+	}
+	home := place{c.opts.OffsetsTopic, javaPartition([]byte(c.opts.Pipeline), n)}
+	all, err := c.shelf.settle(ctx, c.opts.Patience, c.report, c.opts.OffsetsTopic)
+	if err != nil {
+		return err
+	}
+	err = c.rawTo(ctx, map[place]int64{home: all[home]}, commits.Offset, commits.OffsetMarker)
+	if err != nil {
+		return err
+	}
+	if err := c.rawTo(ctx, ends, commits.Event, commits.Marker); err != nil {
+		return err
+	}
+	commits.Finish()
+	return nil
+}
+
+func (c *check) rawTo(ctx context.Context, ends map[place]int64, data func(*Record), mark func(*Record, bool)) error {
+	r, err := newReader(c.opts.Kafka, kgo.ReadUncommitted())
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	var rec Record
+	return c.to(ctx, r, ends, func(k *kgo.Record) {
+		if !k.Attrs.IsControl() {
+			data(record(k, &rec))
+		} else if commit, ok := marker(k); ok {
+			mark(record(k, &rec), commit)
+		}
+	})
+}
