@@ -181,6 +181,6 @@ type Secret string
 
 // SecretRef is a secret that may live in a file, which is read anew for each connection.
 type SecretRef struct {
-	value Secret
-	file  string
+	text *string // a pointer, so that no dump of a struct that holds it shows the text
+	file string
 }

@@ -1,0 +1,64 @@
+package configs
+
+import (
+	"fmt"
+	"strings"
+)
+
+// tables checks the outbox tables and puts those without a schema into public.
+func (c *checker) tables() {
+	s := &c.p.Source
+	if len(s.Tables) == 0 && c.written("source.tables") && c.sound("source.tables") {
+		c.errorf("source.tables", "write [public.outbox]", "names no table")
+	}
+	seen := map[string]bool{}
+	for i, t := range s.Tables {
+		path := c.itemPath("source.tables", i)
+		if strings.ContainsAny(t, `*?\()[]|^$+"`) {
+			c.errorf(path, "write plain names, one item for each table, as public.outbox", "a table name is not a pattern and has no quotes")
+			continue
+		}
+		full := t
+		if !strings.Contains(t, ".") {
+			full = "public." + t
+		}
+		if !isTableName(full) {
+			c.errorf(path, "write schema.table, as public.outbox", "not the name of a table")
+			continue
+		}
+		if seen[full] {
+			c.errorf(path, "", "%s is named twice", full)
+		}
+		seen[full] = true
+		s.Tables[i] = full
+	}
+}
+
+// itemPath is the path of a list's item, or of the list when it came from one reference.
+func (c *checker) itemPath(path string, i int) string {
+	item := fmt.Sprintf("%s[%d]", path, i)
+	if _, ok := c.places[item]; ok {
+		return item
+	}
+	return path
+}
+
+// isTableName wants schema.table, each within what PostgreSQL keeps of a name.
+func isTableName(name string) bool {
+	parts := strings.Split(name, ".")
+	if len(parts) != 2 {
+		return false
+	}
+	for _, p := range parts {
+		if p == "" || len(p) > 63 || strings.ContainsAny(p, " \t\r\n\x00:,;/") {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *checker) postgres() {
+	if name := c.p.Source.Postgres.Publication; len(name) > 63 || strings.ContainsAny(name, "\x00") {
+		c.errorf("source.postgres.publication", "", "longer than 63 bytes, which is all that PostgreSQL keeps of a name")
+	}
+}

@@ -1,0 +1,280 @@
+package configs
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// decoder puts collected values into the fields of the options.
+type decoder struct {
+	*collector
+	expander expander
+	failed   map[string]bool // options whose value was refused
+}
+
+func (d *decoder) wrong(at place, path string, m *mistake) {
+	if !m.warning {
+		d.failed[strings.SplitN(path, "[", 2)[0]] = true
+	}
+	*d.findings = append(*d.findings, at.finding(path, m))
+}
+
+// options decodes a value for each option that has one.
+func (d *decoder) options(options []Option) {
+	for i := range options {
+		o := &options[i]
+		v, ok := d.values[o.Path]
+		if !ok {
+			continue
+		}
+		switch {
+		case v.node == nil:
+			d.override(o, v)
+		case o.isMap():
+			d.mapValue(o, v)
+		case o.Type() == "list":
+			d.list(o, v)
+		default:
+			d.scalar(o, v)
+		}
+	}
+}
+
+// override reads the text of a variable or flag, which is never expanded.
+func (d *decoder) override(o *Option, v value) {
+	if o.isMap() {
+		d.wrong(v.at, o.Path, mistakef("write it in the file", "a map can't be set here"))
+		return
+	}
+	if m := o.set(v.text, o.show(v.text, nil)); m != nil {
+		d.wrong(v.at, o.Path, m)
+	}
+}
+
+// scalar reads a single value, in which references are replaced first.
+func (d *decoder) scalar(o *Option, v value) {
+	if v.node.Kind != yaml.ScalarNode {
+		d.wrong(v.at, o.Path, mistakef("", "expected %s", article(o.Type())))
+		return
+	}
+	x, ok := d.expand(o.Path, v.node, v.at)
+	if !ok {
+		return
+	}
+	m := (*mistake)(nil)
+	if len(x.refs) == 0 {
+		m = o.literal(v.node)
+	}
+	if m == nil {
+		m = o.set(x.text, o.show(x.text, x.refs))
+	}
+	if m != nil {
+		d.wrong(v.at, o.Path, m)
+		return
+	}
+	if ref, ok := o.into.(*SecretRef); ok {
+		d.secret(o, ref, v, x)
+	}
+}
+
+// secret keeps the path in place of the text where that is all the value says.
+func (d *decoder) secret(o *Option, ref *SecretRef, v value, x expansion) {
+	if x.file != "" {
+		*ref = SecretFile(x.file)
+	}
+	if len(x.refs) == 0 && x.text != "" {
+		d.wrong(v.at, o.Path, &mistake{warning: true, message: "the password stands in the file",
+			remedy: "write ${file:/path} or ${NAME}, so that the file can be shared"})
+	}
+}
+
+// expand replaces the references of a scalar. A mistake in them is reported here.
+func (d *decoder) expand(path string, n *yaml.Node, at place) (expansion, bool) {
+	x, m := d.expander.expand(n.Value, at.file.dir)
+	if m != nil {
+		if path == "router.topic" && strings.HasSuffix(m.message, "is not set") {
+			m.remedy = "if a group of topic_pattern is meant, write two dollar signs: $${NAME}"
+		}
+		d.wrong(at, path, m)
+		return x, false
+	}
+	if x.doubt != nil {
+		d.wrong(at, path, x.doubt)
+	}
+	return x, true
+}
+
+// list reads a sequence of texts, or one reference that holds them with commas between.
+func (d *decoder) list(o *Option, v value) {
+	into := o.into.(*[]string)
+	if v.node.Kind == yaml.ScalarNode && strings.HasPrefix(v.node.Value, "${") {
+		if x, ok := d.expand(o.Path, v.node, v.at); ok && len(x.refs) > 0 {
+			*into = splitList(x.text)
+			return
+		}
+	}
+	if v.node.Kind != yaml.SequenceNode {
+		d.wrong(v.at, o.Path, mistakef("write "+asList(v.node, o), "expected a list"))
+		return
+	}
+	for i, item := range v.node.Content {
+		path, at := fmt.Sprintf("%s[%d]", o.Path, i), v.at.file.at(item)
+		d.places[path] = at
+		text, refs, ok := d.text(path, item, at)
+		switch {
+		case ok && len(refs) > 0:
+			*into = append(*into, splitList(text)...)
+		case ok:
+			*into = append(*into, text)
+		}
+	}
+}
+
+// mapValue reads a mapping of texts, in its order.
+func (d *decoder) mapValue(o *Option, v value) {
+	if isNull(v.node) {
+		return
+	}
+	if v.node.Kind != yaml.MappingNode {
+		d.wrong(v.at, o.Path, mistakef("write "+o.Example, "expected a mapping"))
+		return
+	}
+	file := d.file
+	d.file = v.at.file
+	defer func() { d.file = file }()
+	d.mapping(v.node, o.Path, func(key, val *yaml.Node) {
+		path, at := join(o.Path, key.Value), v.at.file.at(val)
+		d.places[path] = at
+		if text, _, ok := d.text(path, val, at); ok {
+			o.put(key.Value, text)
+		}
+	})
+}
+
+func (o *Option) put(key, text string) {
+	switch into := o.into.(type) {
+	case *[]Placement:
+		*into = append(*into, Placement{Name: key, Column: text})
+	case *map[string]string:
+		if *into == nil {
+			*into = map[string]string{}
+		}
+		(*into)[key] = text
+	}
+}
+
+// text reads a scalar inside a list or map.
+func (d *decoder) text(path string, n *yaml.Node, at place) (string, []string, bool) {
+	n = resolve(n)
+	if n.Kind != yaml.ScalarNode || isNull(n) {
+		d.wrong(at, path, mistakef("", "expected a text"))
+		return "", nil, false
+	}
+	x, ok := d.expand(path, n, at)
+	return x.text, x.refs, ok
+}
+
+// literal checks what the file itself says: its YAML type must be the option's.
+func (o *Option) literal(n *yaml.Node) *mistake {
+	tag := n.ShortTag()
+	if isNull(n) {
+		return mistakef("leave the line out for the default", "has no value")
+	}
+	want := map[string]string{"boolean": "!!bool", "integer": "!!int"}[o.Type()]
+	switch {
+	case want != "" && tag == "!!str" && n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0:
+		return mistakef("write it without quotes", "expected %s, got a text", article(o.Type()))
+	case want == "" && !o.freeText() && tag != "!!str" && !bareNumber.MatchString(n.Value):
+		return mistakef("put it in quotes", "%s is read as %s, not as a text", strconv.Quote(n.Value), strings.TrimPrefix(tag, "!!"))
+	case tag == "!!binary" || !strings.HasPrefix(tag, "!!"):
+		return mistakef("", "a YAML tag is not allowed here")
+	}
+	return nil
+}
+
+// set reads text with the option's type. shown is how the text may appear in a message.
+func (o *Option) set(text, shown string) (m *mistake) {
+	switch into := o.into.(type) {
+	case *Secret:
+		*into = Secret(text)
+	case *SecretRef:
+		*into = SecretText(text)
+	case *[]string:
+		*into = splitList(text)
+	case *string:
+		if m = o.checkText(text, shown); m == nil {
+			*into = text
+		}
+	case *bool:
+		return assign(into, text, shown, parseBool)
+	case *int:
+		return assignNumber(o, into, text, shown, parseInt, strconv.Itoa)
+	case *int64:
+		return assignNumber(o, into, text, shown, parseSize, showSize)
+	case *time.Duration:
+		return assignNumber(o, into, text, shown, parseDuration, showDuration)
+	}
+	return m
+}
+
+func assign[T any](into *T, text, shown string, parse func(text, shown string) (T, *mistake)) *mistake {
+	v, m := parse(text, shown)
+	if m == nil {
+		*into = v
+	}
+	return m
+}
+
+func assignNumber[T ~int | ~int64](o *Option, into *T, text, shown string, parse func(text, shown string) (T, *mistake), show func(T) string) *mistake {
+	n, m := parse(text, shown)
+	if m != nil {
+		return m
+	}
+	if o.Min != 0 && int64(n) < o.Min {
+		return mistakef("", "%s is too small: at least %s", shown, show(T(o.Min)))
+	}
+	if o.Max != 0 && int64(n) > o.Max {
+		return mistakef("", "%s is too large: at most %s", shown, show(T(o.Max)))
+	}
+	*into = n
+	return nil
+}
+
+// checkText compares with the words or the pattern of the option.
+func (o *Option) checkText(text, shown string) *mistake {
+	if len(o.Words) > 0 && !slices.Contains(o.Words, text) {
+		return mistakef(o.wordRemedy(text), "want %s, got %s", alternatives(o.Words), shown)
+	}
+	if o.Pattern != "" && !compiled(o.Pattern).MatchString(text) {
+		return mistakef("", "%s is not allowed: want %s", shown, o.PatternDoc)
+	}
+	return nil
+}
+
+func (o *Option) wordRemedy(text string) string {
+	if word, ok := otherWords[o.Path][strings.ToLower(text)]; ok {
+		return word
+	}
+	if near := nearest(text, o.Words); near != "" {
+		return "did you mean " + near + "?"
+	}
+	return ""
+}
+
+// show is how a value may appear in a message: never where it is secret or came from elsewhere.
+func (o *Option) show(text string, refs []string) string {
+	switch {
+	case o.Secret():
+		return "the value"
+	case len(refs) > 0:
+		return "the value of " + refs[0]
+	case len(text) > 100:
+		return "the value"
+	}
+	return strconv.Quote(text)
+}

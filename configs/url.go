@@ -1,0 +1,138 @@
+package configs
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// address is what a database URL says.
+type address struct {
+	typ      string
+	host     string
+	port     int
+	database string
+	user     string
+	password string
+	tls      TLS
+	ignored  []string // parameters without a meaning here
+}
+
+// engine is a kind of database, by the scheme of its URL.
+type engine struct {
+	typ        string
+	port       int
+	refused    string                                             // why it can't be used
+	parameters map[string]func(a *address, value string) *mistake // those that matter
+}
+
+var engines = map[string]engine{
+	"postgres":   postgresEngine,
+	"postgresql": postgresEngine,
+	"mysql":      {refused: "MySQL is not in this build yet"},
+	"mariadb":    {refused: "MariaDB is not in this build yet"},
+}
+
+var postgresEngine = engine{typ: "postgres", port: 5432, parameters: map[string]func(*address, string) *mistake{
+	"user":        func(a *address, v string) *mistake { a.user = v; return nil },
+	"password":    func(a *address, v string) *mistake { a.password = v; return nil },
+	"sslmode":     setSSLMode,
+	"ssl":         setSSL,
+	"sslrootcert": func(a *address, v string) *mistake { a.tls.CAFile = v; return nil },
+	"sslcert":     func(a *address, v string) *mistake { a.tls.CertFile = v; return nil },
+	"sslkey":      func(a *address, v string) *mistake { a.tls.KeyFile = v; return nil },
+}}
+
+const urlForm = "write postgres://user@host:5432/database"
+
+// setSSLMode reads libpq's words. Its allow tries plain text first, which nobody wants on purpose.
+func setSSLMode(a *address, v string) *mistake {
+	if v == "allow" {
+		v = "prefer"
+	}
+	words := []string{"disable", "prefer", "require", "verify-ca", "verify-full"}
+	if !slices.Contains(words, v) {
+		return mistakef("", "its sslmode must be %s", alternatives(words))
+	}
+	a.tls.Mode = v
+	return nil
+}
+
+// setSSL reads the JDBC driver's own switch, which checks the certificate when it is on.
+func setSSL(a *address, v string) *mistake {
+	if a.tls.Mode == "" && v != "false" {
+		a.tls.Mode = "verify-full"
+	}
+	return nil
+}
+
+// parseAddress reads a database URL. Its messages never quote it: there may be a password in it.
+func parseAddress(text string) (address, *mistake) {
+	rest := strings.TrimPrefix(text, "jdbc:")
+	scheme, _, ok := strings.Cut(rest, "://")
+	if !ok {
+		return address{}, mistakef(urlForm, "not a database URL")
+	}
+	e, ok := engines[strings.ToLower(scheme)]
+	if !ok {
+		return address{}, mistakef(urlForm, "%s is no database that can be read: want postgres, postgresql or jdbc:postgresql", strconv.Quote(scheme))
+	}
+	if e.refused != "" {
+		return address{}, mistakef("use PostgreSQL: "+urlForm, "%s", e.refused)
+	}
+	u, err := url.Parse(rest)
+	if err != nil {
+		return address{}, mistakef("a user or password with : / ? # @ or % goes to source.user and source.password, or is percent-encoded", "not a valid URL")
+	}
+	return e.read(u)
+}
+
+func (e engine) read(u *url.URL) (address, *mistake) {
+	a := address{typ: e.typ, port: e.port, database: strings.TrimPrefix(u.Path, "/"), user: u.User.Username()}
+	a.password, _ = u.User.Password()
+	if strings.Contains(u.Host, ",") {
+		return a, mistakef("name the primary, or an address that follows it", "it names several hosts")
+	}
+	a.host = u.Hostname()
+	if port := u.Port(); port != "" {
+		n, err := strconv.Atoi(port)
+		if err != nil || n < 1 || n > 65535 {
+			return a, mistakef("", "its port must be 1 to 65535")
+		}
+		a.port = n
+	}
+	if m := e.query(&a, u); m != nil {
+		return a, m
+	}
+	switch {
+	case a.host == "":
+		return a, mistakef(urlForm, "it names no host")
+	case a.database == "" || strings.Contains(a.database, "/"):
+		return a, mistakef(urlForm, "it names no database")
+	}
+	return a, nil
+}
+
+func (e engine) query(a *address, u *url.URL) *mistake {
+	values, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return mistakef("percent-encode what follows the question mark", "its parameters can't be read")
+	}
+	names := make([]string, 0, len(values))
+	for name := range values {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		set := e.parameters[name]
+		if set == nil {
+			a.ignored = append(a.ignored, name)
+			continue
+		}
+		if m := set(a, values.Get(name)); m != nil {
+			return m
+		}
+	}
+	return nil
+}
