@@ -1,0 +1,293 @@
+package offsets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"outferry/outbox"
+)
+
+const (
+	partitions   = 50
+	segmentBytes = 16 << 20 // a start reads little
+	firstLook    = 256      // newest offsets read first
+)
+
+// Store finds one pipeline's record in the offsets topic.
+type Store struct {
+	Topic       string
+	Pipeline    string
+	Group       string // whose committed offset is the second witness
+	Replication int    // of a topic that we make; -1: three, or as many as there are brokers
+	Client      *kgo.Client
+
+	partition int32
+}
+
+// Open finds the topic, or makes it, and checks that it keeps what it is given.
+func (s *Store) Open(ctx context.Context) error {
+	adm := kadm.NewClient(s.Client)
+	topics, err := adm.ListTopics(ctx, s.Topic)
+	if err != nil {
+		return unreachable("look for topic "+s.Topic, err)
+	}
+	t := topics[s.Topic]
+	if errors.Is(t.Err, kerr.UnknownTopicOrPartition) {
+		if err := s.create(ctx, adm); err != nil {
+			return err
+		}
+		if t, err = s.awaitTopic(ctx, adm); err != nil {
+			return err
+		}
+	}
+	if t.Err != nil {
+		return unreachable("look for topic "+s.Topic, t.Err)
+	}
+	s.partition = Partition(s.Pipeline, len(t.Partitions))
+	return s.checkCompact(ctx, adm)
+}
+
+func (s *Store) create(ctx context.Context, adm *kadm.Client) error {
+	rf := int16(s.Replication)
+	if rf <= 0 {
+		brokers, err := adm.ListBrokers(ctx)
+		if err != nil {
+			return unreachable("count the brokers", err)
+		}
+		rf = int16(min(3, len(brokers)))
+	}
+	policy, size := "compact", fmt.Sprint(segmentBytes)
+	_, err := adm.CreateTopic(ctx, partitions, rf, map[string]*string{"cleanup.policy": &policy, "segment.bytes": &size}, s.Topic)
+	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+		return adminFault("create topic "+s.Topic, "allow Create on it, or create it with cleanup.policy=compact", err)
+	}
+	return nil
+}
+
+// awaitTopic waits until every partition of a topic just made has a leader.
+func (s *Store) awaitTopic(ctx context.Context, adm *kadm.Client) (kadm.TopicDetail, error) {
+	for {
+		topics, err := adm.ListTopics(ctx, s.Topic)
+		if err != nil {
+			return kadm.TopicDetail{}, unreachable("look for topic "+s.Topic, err)
+		}
+		t, ready := topics[s.Topic], true
+		for _, p := range t.Partitions {
+			ready = ready && p.Err == nil && p.Leader >= 0
+		}
+		if t.Err == nil && ready && len(t.Partitions) > 0 {
+			return t, nil
+		}
+		select {
+		case <-ctx.Done():
+			return t, ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// checkCompact refuses a topic that deletes: a quiet week would end in a first start.
+func (s *Store) checkCompact(ctx context.Context, adm *kadm.Client) error {
+	configs, err := adm.DescribeTopicConfigs(ctx, s.Topic)
+	if err != nil {
+		return unreachable("read the configuration of topic "+s.Topic, err)
+	}
+	c, err := configs.On(s.Topic, nil)
+	if err != nil || c.Err != nil {
+		return nil // not ours to see: DescribeConfigs is a permission that not everybody grants
+	}
+	for _, entry := range c.Configs {
+		if entry.Key == "cleanup.policy" && entry.MaybeValue() != "compact" {
+			return &outbox.Fault{Code: "kafka.offsets_not_compacted", Class: outbox.Environment,
+				Err:    fmt.Errorf("topic %s has cleanup.policy=%s and would forget positions", s.Topic, entry.MaybeValue()),
+				Remedy: fmt.Sprintf("kafka-configs.sh --alter --entity-type topics --entity-name %s --add-config cleanup.policy=compact", s.Topic)}
+		}
+	}
+	return nil
+}
+
+// Place returns where the pipeline's record is written.
+func (s *Store) Place() (topic string, partition int32) { return s.Topic, s.partition }
+
+// Load returns the newest committed record, or nil at a first start. The caller has fenced older writers,
+// so what is there now is all there will be. The newest offsets are read first; "none" is believed only
+// after the whole partition, and not where the group remembers that there was one.
+func (s *Store) Load(ctx context.Context) (*Record, error) {
+	start, end, err := s.bounds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for look := int64(firstLook); ; look *= 16 {
+		from := max(start, end-look)
+		value, at, err := s.scan(ctx, from, end)
+		if err != nil {
+			return nil, err
+		}
+		if value != nil {
+			r, err := Parse(value, s.Pipeline)
+			if err != nil {
+				return nil, &outbox.Fault{Code: "kafka.offset_invalid", Class: outbox.PositionLost,
+					Err:    fmt.Errorf("topic %s, partition %d, offset %d: %w", s.Topic, s.partition, at, err),
+					Remedy: "use the build that wrote it, or set the position with outferry offsets set"}
+			}
+			return r, nil
+		}
+		if at >= 0 || from == start { // a tombstone, or nothing at all
+			return nil, s.witness(ctx, at >= 0)
+		}
+	}
+}
+
+func (s *Store) bounds(ctx context.Context) (start, end int64, err error) {
+	adm := kadm.NewClient(s.Client)
+	starts, err := adm.ListStartOffsets(ctx, s.Topic)
+	if err != nil {
+		return 0, 0, unreachable("list offsets of topic "+s.Topic, err)
+	}
+	ends, err := adm.ListEndOffsets(ctx, s.Topic) // the high watermark, not what is stable
+	if err != nil {
+		return 0, 0, unreachable("list offsets of topic "+s.Topic, err)
+	}
+	so, _ := starts.Lookup(s.Topic, s.partition)
+	eo, ok := ends.Lookup(s.Topic, s.partition)
+	if err := errors.Join(so.Err, eo.Err); err != nil || !ok {
+		return 0, 0, unreachable(fmt.Sprintf("list offsets of topic %s partition %d", s.Topic, s.partition), err)
+	}
+	return so.Offset, eo.Offset, nil
+}
+
+// scan reads committed records from from to end and returns the last value under our key and its offset; a
+// tombstone is a nil value with an offset, nothing an offset of -1.
+func (s *Store) scan(ctx context.Context, from, end int64) (value []byte, at int64, err error) {
+	at = -1
+	blocked := time.Now()
+	for next := from; next < end; {
+		p, after, err := s.fetch(ctx, next)
+		if err != nil {
+			return nil, -1, err
+		}
+		for _, r := range p.Records {
+			if r.Offset < end && string(r.Key) == s.Pipeline {
+				value, at = r.Value, r.Offset
+			}
+		}
+		if after > next {
+			next, blocked = after, time.Now()
+			continue
+		}
+		if time.Since(blocked) > 2*time.Minute {
+			return nil, -1, &outbox.Fault{Code: "kafka.hanging_transaction", Class: outbox.Environment,
+				Err:    fmt.Errorf("read topic %s partition %d: an open transaction hides what follows offset %d", s.Topic, s.partition, next),
+				Remedy: "find it with kafka-transactions.sh find-hanging, and abort it"}
+		}
+	}
+	return value, at, nil
+}
+
+// fetch reads one chunk by hand: the client's own consumer does not say where it stands when the last
+// offsets of a partition hold no record.
+func (s *Store) fetch(ctx context.Context, at int64) (kgo.FetchPartition, int64, error) {
+	what := fmt.Sprintf("read topic %s partition %d at %d", s.Topic, s.partition, at)
+	topics, err := kadm.NewClient(s.Client).ListTopics(ctx, s.Topic)
+	if err != nil {
+		return kgo.FetchPartition{}, at, unreachable(what, err)
+	}
+	t := topics[s.Topic]
+	leader := t.Partitions[s.partition].Leader
+	if leader < 0 {
+		return kgo.FetchPartition{}, at, unreachable(what, kerr.LeaderNotAvailable)
+	}
+	part := kmsg.NewFetchRequestTopicPartition()
+	part.Partition, part.FetchOffset, part.PartitionMaxBytes = s.partition, at, 4<<20
+	topic := kmsg.NewFetchRequestTopic()
+	topic.Topic, topic.TopicID, topic.Partitions = s.Topic, t.ID, []kmsg.FetchRequestTopicPartition{part}
+	req := kmsg.NewFetchRequest()
+	req.MaxWaitMillis, req.MinBytes, req.MaxBytes, req.IsolationLevel = 250, 1, 8<<20, 1
+	req.Topics = []kmsg.FetchRequestTopic{topic}
+	resp, err := s.Client.Broker(int(leader)).RetriableRequest(ctx, &req)
+	if err != nil {
+		return kgo.FetchPartition{}, at, unreachable(what, err)
+	}
+	f := resp.(*kmsg.FetchResponse)
+	if f.ErrorCode != 0 || len(f.Topics) != 1 || len(f.Topics[0].Partitions) != 1 {
+		return kgo.FetchPartition{}, at, unreachable(what, kerr.ErrorForCode(f.ErrorCode))
+	}
+	opts := kgo.ProcessFetchPartitionOpts{Offset: at, IsolationLevel: kgo.ReadCommitted(), Topic: s.Topic, Partition: s.partition}
+	p, next := kgo.ProcessFetchPartition(opts, &f.Topics[0].Partitions[0], kgo.DefaultDecompressor(), nil)
+	if p.Err != nil {
+		return p, at, unreachable(what, p.Err)
+	}
+	return p, next, nil
+}
+
+// witness is asked when there is no record. The group's committed offset says that there was one: then the
+// topic was lost, and to start anew would skip rows.
+func (s *Store) witness(ctx context.Context, tombstone bool) error {
+	if tombstone {
+		return nil // offsets reset wrote it on purpose
+	}
+	got, err := kadm.NewClient(s.Client).FetchOffsets(ctx, s.Group)
+	if err != nil {
+		if errors.Is(err, kerr.GroupAuthorizationFailed) || errors.Is(err, kerr.GroupIDNotFound) {
+			return nil
+		}
+		return unreachable("read the offsets of group "+s.Group, err)
+	}
+	if o, ok := got.Lookup(s.Topic, s.partition); ok && o.Err == nil && o.At >= 0 {
+		return &outbox.Fault{Code: "kafka.offsets_lost", Class: outbox.PositionLost,
+			Err:    fmt.Errorf("topic %s has no record of pipeline %s, but group %s remembers one at offset %d", s.Topic, s.Pipeline, s.Group, o.At),
+			Remedy: "the topic was deleted or emptied: set the position with outferry offsets set, or start over with outferry offsets reset"}
+	}
+	return nil
+}
+
+// Testify commits the group's offset, so that a lost topic is never mistaken for a first start. The
+// coordinator forgets an idle group after offsets.retention.minutes (a week), so it is done again each hour.
+func (s *Store) Testify(ctx context.Context, offset int64) error {
+	o := kadm.Offsets{}
+	o.AddOffset(s.Topic, s.partition, offset, -1)
+	if err := kadm.NewClient(s.Client).CommitAllOffsets(ctx, s.Group, o); err != nil {
+		return unreachable("commit an offset of group "+s.Group, err)
+	}
+	return nil
+}
+
+// Forget takes the group away, for a pipeline that is removed or reset.
+func (s *Store) Forget(ctx context.Context) error {
+	r, err := kadm.NewClient(s.Client).DeleteGroup(ctx, s.Group)
+	if err == nil {
+		err = r.Err
+	}
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+		return unreachable("delete group "+s.Group, err)
+	}
+	return nil
+}
+
+func unreachable(doing string, err error) error {
+	if err == nil {
+		err = errors.New("the broker's answer is incomplete")
+	}
+	var ke *kerr.Error
+	if errors.As(err, &ke) && strings.HasSuffix(ke.Message, "AUTHORIZATION_FAILED") {
+		return adminFault(doing, "grant the missing ACL", err)
+	}
+	return &outbox.Fault{Code: "kafka.unreachable", Class: outbox.Transient, Err: fmt.Errorf("%s: %w", doing, err)}
+}
+
+func adminFault(doing, remedy string, err error) error {
+	f := &outbox.Fault{Code: "kafka.permission", Class: outbox.Environment, Err: fmt.Errorf("%s: %w", doing, err), Remedy: remedy}
+	var ke *kerr.Error
+	if !errors.As(err, &ke) || ke.Retriable {
+		f.Code, f.Class = "kafka.unreachable", outbox.Transient
+	}
+	return f
+}

@@ -1,0 +1,326 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"outferry/configs"
+	"outferry/offsets"
+	"outferry/outbox"
+	"outferry/router"
+	"outferry/sink"
+)
+
+// testifyEvery is how often the second witness of the offsets topic is renewed.
+const testifyEvery = time.Hour
+
+// ferry takes batches across: route, produce, commit with the offset, confirm. One goroutine does it all, so
+// the order of the log is the order in Kafka.
+type ferry struct {
+	*Pipeline
+	sink   *sink.Sink
+	src    Source
+	store  *offsets.Store
+	router *router.Router
+	plans  map[*outbox.Table]*router.Plan
+	table  *outbox.Table // of the last row
+	plan   *router.Plan
+	since  time.Time
+
+	rec     offsets.Record // the last committed one
+	hold    load           // what the open transaction holds
+	inKafka atomic.Bool
+	testify time.Time
+}
+
+// load is what the open transaction holds so far.
+type load struct {
+	position outbox.Position // after it
+	partial  bool
+	rows     int
+	events   int
+	bytes    int
+	txns     int
+	commits  []int64 // commit times of its database transactions
+	counts   []count // events per topic
+}
+
+type count struct {
+	topic         string
+	events, bytes int
+}
+
+// loop receives until ctx ends, the source does, or something fails.
+func (f *ferry) loop(ctx context.Context, out <-chan *outbox.Batch, ended <-chan error) error {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		f.status.Beat()
+		timer.Reset(f.nextDeadline())
+		select {
+		case b := <-out:
+			if err := f.take(ctx, b); err != nil {
+				return f.abort(err)
+			}
+			if f.due(b, len(out)) {
+				if err := f.commit(ctx); err != nil {
+					return f.abort(err)
+				}
+			}
+		case <-timer.C:
+			if err := f.overdue(ctx); err != nil {
+				return f.abort(err)
+			}
+		case err := <-ended:
+			return f.sourceEnded(ctx, out, err)
+		case <-ctx.Done():
+			return f.drain(ctx)
+		}
+	}
+}
+
+// take routes a batch and gives its records to the client.
+func (f *ferry) take(ctx context.Context, b *outbox.Batch) error {
+	if err := f.sink.Begin(ctx); err != nil {
+		return err
+	}
+	l := &f.hold
+	l.position = append(l.position[:0], b.Position...)
+	l.partial = b.Partial
+	l.txns += b.Transactions
+	l.bytes += len(b.Buf)
+	l.rows += len(b.Rows)
+	cargo := f.sink.Load(b)
+	for i := range b.Rows {
+		if err := f.row(ctx, cargo, &b.Rows[i]); err != nil {
+			return err // the cargo dies with the client
+		}
+	}
+	cargo.Close()
+	return f.sink.Err()
+}
+
+func (f *ferry) row(ctx context.Context, cargo *sink.Cargo, row *outbox.Row) error {
+	if row.Table != f.table {
+		if err := f.shape(row.Table); err != nil {
+			return err
+		}
+	}
+	if row.Op == outbox.Update {
+		return f.updated(row)
+	}
+	r := cargo.Next()
+	var err error
+	if cargo.Buf, err = f.plan.Route(row, r, cargo.Buf); err != nil {
+		return err
+	}
+	if err := f.sink.Produce(ctx, cargo, r); err != nil {
+		return f.named(row, err)
+	}
+	f.count(row, r)
+	return nil
+}
+
+// shape finds the plan for rows of a new shape.
+func (f *ferry) shape(t *outbox.Table) (err error) {
+	plan, ok := f.plans[t]
+	if !ok {
+		if plan, err = f.router.Plan(t); err != nil {
+			return err
+		}
+		f.plans[t] = plan
+	}
+	f.table, f.plan = t, plan
+	return nil
+}
+
+// updated follows router.on_update: an outbox row is written once.
+func (f *ferry) updated(row *outbox.Row) error {
+	f.status.Skipped("update")
+	switch f.cfg.Router.OnUpdate {
+	case "warn":
+		f.log.Warn("update of an outbox row is not published", "table", row.Table.String(), "id", fmt.Sprintf("%.64q", f.plan.ID(row)))
+	case "stop":
+		return &outbox.Fault{Code: "row.updated", Class: outbox.Internal,
+			Err:    fmt.Errorf("row %.64q of %s was updated and router.on_update is stop", f.plan.ID(row), row.Table),
+			Remedy: "publish by inserting rows; or set router.on_update to warn"}
+	}
+	return nil
+}
+
+// named adds the row to a fault.
+func (f *ferry) named(row *outbox.Row, err error) error {
+	var fault *outbox.Fault
+	if !errors.As(err, &fault) || len(fault.Code) < 4 || fault.Code[:4] != "row." {
+		return err
+	}
+	named := *fault
+	named.Err = fmt.Errorf("row %.64q of %s: %w", f.plan.ID(row), row.Table, fault.Err)
+	return &named
+}
+
+func (f *ferry) count(row *outbox.Row, r *kgo.Record) {
+	l := &f.hold
+	l.events++
+	if n := len(l.commits); n == 0 || l.commits[n-1] != row.CommitTime {
+		if row.Op == outbox.Insert {
+			l.commits = append(l.commits, row.CommitTime)
+		}
+	}
+	n := len(l.counts)
+	if n == 0 || l.counts[n-1].topic != r.Topic {
+		l.counts = append(l.counts, count{topic: r.Topic})
+		n++
+	}
+	l.counts[n-1].events++
+	l.counts[n-1].bytes += len(r.Value) + len(r.Key)
+}
+
+// due reports whether the open transaction ends with this batch: at once when the source has run dry, else
+// after an interval or a size, and never inside a database transaction that may still become visible whole.
+func (f *ferry) due(b *outbox.Batch, waiting int) bool {
+	l, c := &f.hold, &f.cfg.Commit
+	open := time.Since(f.sink.Began())
+	if l.partial {
+		return int64(l.bytes) >= f.cfg.Source.MaxTransaction || open >= sink.TransactionTimeout/4
+	}
+	if b.Dry && waiting == 0 || f.single {
+		return true
+	}
+	return l.rows >= c.Rows || int64(l.bytes) >= c.Bytes || open >= c.Interval
+}
+
+// nextDeadline is when the open transaction must end although nothing more comes.
+func (f *ferry) nextDeadline() time.Duration {
+	began := f.sink.Began()
+	if began.IsZero() {
+		return 10 * time.Second
+	}
+	limit := f.cfg.Commit.Interval
+	if f.hold.partial {
+		limit = sink.TransactionTimeout / 4
+	}
+	return max(limit-time.Since(began), 0)
+}
+
+func (f *ferry) overdue(ctx context.Context) error {
+	if f.single && time.Since(f.since) > singleFor {
+		f.single = false
+		return errSingleOver
+	}
+	if f.sink.Began().IsZero() {
+		return nil
+	}
+	return f.commit(ctx)
+}
+
+// commit lands what the transaction holds, with the offset behind it, and tells the source.
+func (f *ferry) commit(ctx context.Context) error {
+	l := &f.hold
+	next := f.rec
+	next.Seq++
+	next.Events += int64(l.events)
+	next.Partial = l.partial
+	next.Position = json.RawMessage(l.position)
+	next.At = time.Now().UTC()
+	topic, partition := f.store.Place()
+	record := &kgo.Record{Topic: topic, Partition: partition, Key: []byte(f.cfg.Name), Value: next.Marshal()}
+	if err := f.whileInKafka(func() error { return f.sink.Commit(ctx, record) }); err != nil {
+		return err
+	}
+	next.Position = append(json.RawMessage(nil), l.position...)
+	f.rec = next
+	f.src.Confirm(l.position)
+	f.report()
+	return f.testified(ctx, record.Offset)
+}
+
+// report tells status what was committed, and starts an empty load.
+func (f *ferry) report() {
+	l := &f.hold
+	now := time.Now()
+	for _, c := range l.counts {
+		f.status.Delivered(c.topic, c.events, c.bytes)
+	}
+	f.status.Committed(l.events, l.txns, now)
+	f.status.Latencies(now, l.commits)
+	if l.partial {
+		f.status.Split()
+	}
+	if first := f.sink.First(); first != nil {
+		args := []any{"topic", first.Topic, "partition", first.Partition, "offset", first.Offset}
+		if len(l.commits) > 0 {
+			args = append(args, "latency", first.At.Sub(time.UnixMicro(l.commits[0])).Round(100*time.Microsecond))
+		}
+		f.log.Info("first event delivered", args...)
+	}
+	*l = load{position: l.position[:0], commits: l.commits[:0], counts: l.counts[:0]}
+}
+
+func (f *ferry) testified(ctx context.Context, offset int64) error {
+	if time.Since(f.testify) < testifyEvery {
+		return nil
+	}
+	f.testify = time.Now()
+	if err := f.store.Testify(ctx, offset); err != nil {
+		f.log.Warn("the offset's second witness could not be written", "group", f.store.Group, "error", err)
+	}
+	return nil
+}
+
+// abort ends the open transaction without its records. Err is what brought us here.
+func (f *ferry) abort(err error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	f.sink.Abort(ctx)
+	return err
+}
+
+// sourceEnded takes what the source left in the channel when it ended by itself, its work done.
+func (f *ferry) sourceEnded(ctx context.Context, out <-chan *outbox.Batch, err error) error {
+	if err != nil {
+		return f.abort(err)
+	}
+	for {
+		select {
+		case b := <-out:
+			if err := f.take(ctx, b); err != nil {
+				return f.abort(err)
+			}
+		default:
+			if f.sink.Began().IsZero() {
+				return nil
+			}
+			return f.commit(ctx)
+		}
+	}
+}
+
+// drain ends in order: no more is received; what is complete is committed within the time for it, what is
+// not is aborted and comes again.
+func (f *ferry) drain(parent context.Context) error {
+	if f.sink.Began().IsZero() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(parent), f.shutdown)
+	defer cancel()
+	if f.hold.partial {
+		return f.abort(nil)
+	}
+	if err := f.commit(ctx); err != nil {
+		return f.abort(&outbox.Fault{Code: "shutdown.not_drained", Class: outbox.Internal,
+			Err: fmt.Errorf("stop within %s: %w", f.shutdown, err), Remedy: "nothing is lost: the next start repeats what was not committed"})
+	}
+	return nil
+}
+
+// NewStore returns the offsets of a pipeline, read through a client.
+func NewStore(cfg *configs.Pipeline, cl *kgo.Client) *offsets.Store {
+	return &offsets.Store{Topic: cfg.Offsets.Topic, Pipeline: cfg.Name, Group: cfg.Kafka.TransactionalID, Replication: cfg.Offsets.ReplicationFactor, Client: cl}
+}

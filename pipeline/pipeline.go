@@ -1,0 +1,210 @@
+// Package pipeline joins a source, the router, the sink and the offsets of one pipeline, and owns every
+// goroutine, the restart policy and the orderly stop. In goes a pipeline of the file; out come the events,
+// and in the end nil or the fault that a person must look at.
+//
+// The order of every start, first or hundredth: look (no trace left) -> fence older instances -> read the
+// newest offset -> the source proves that its log continues there -> stream. Whatever ends a session, the
+// next one believes only the offsets topic.
+package pipeline
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	mrand "math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"outferry/configs"
+	"outferry/internal/logging"
+	"outferry/outbox"
+	"outferry/status"
+)
+
+// Source is where rows come from: a PostgreSQL slot, a MySQL or MariaDB binlog.
+type Source interface {
+	// Look reports what stands in the way, without a trace on the server, and the tables as they are.
+	Look(ctx context.Context) ([]*outbox.Table, error)
+	// Run hands batches over until ctx ends or the stream breaks. Only Run touches the connection.
+	Run(ctx context.Context, from outbox.Position, out chan<- *outbox.Batch) error
+	// Confirm says that everything up to pos is committed in Kafka.
+	Confirm(pos outbox.Position)
+}
+
+const (
+	standbyWait = 2 * time.Second  // between looks at whoever works
+	fencedWait  = 5 * time.Second  // after being fenced: never straight back
+	singleFor   = 30 * time.Second // one transaction at a time, after a row that could not be published
+)
+
+// Pipeline runs one pipeline of the file.
+type Pipeline struct {
+	cfg       *configs.Pipeline
+	log       hclog.Logger
+	status    *status.Pipeline
+	shutdown  time.Duration
+	instance  string
+	connected bool // a session has streamed: what fails now worked before
+	single    bool
+	waiting   logging.Waiting
+	progress  func(done, expected int64)
+	attempt   int
+	failing   time.Time // since when sessions have failed
+}
+
+// New returns a pipeline that runs once. shutdown bounds the orderly stop.
+func New(cfg *configs.Pipeline, log hclog.Logger, st *status.Pipeline, shutdown time.Duration) *Pipeline {
+	var id [8]byte
+	_, _ = rand.Read(id[:]) // never fails
+	return &Pipeline{cfg: cfg, log: log.With("pipeline", cfg.Name), status: st, shutdown: shutdown, instance: hex.EncodeToString(id[:])}
+}
+
+// Name returns the pipeline's name.
+func (p *Pipeline) Name() string { return p.cfg.Name }
+
+// Run streams until ctx ends, then drains: the open transaction is committed, the offset with it, and the
+// source is told. It returns nil after an orderly stop or when the file asked for no more than a snapshot.
+func (p *Pipeline) Run(ctx context.Context) error {
+	for {
+		err := p.session(ctx)
+		if err == nil || ctx.Err() != nil && (errors.Is(err, context.Canceled) || isTransient(err)) {
+			p.status.State(status.Stopped, "")
+			return nil
+		}
+		if !p.again(err) {
+			p.status.State(status.Failed, err.Error())
+			return err
+		}
+		if !p.pause(ctx, err) {
+			p.status.State(status.Stopped, "")
+			return nil
+		}
+	}
+}
+
+func isTransient(err error) bool {
+	f := faultOf(err)
+	return f.Class == outbox.Transient || f.Class == outbox.Busy
+}
+
+// faultOf returns the fault in err. An error without one is ours.
+func faultOf(err error) *outbox.Fault {
+	var f *outbox.Fault
+	if errors.As(err, &f) {
+		return f
+	}
+	return &outbox.Fault{Code: "internal", Class: outbox.Internal, Err: err}
+}
+
+// again decides whether another session may end better.
+func (p *Pipeline) again(err error) bool {
+	f := faultOf(err)
+	p.status.Error(stage(f.Code), f.Code)
+	switch f.Class {
+	case outbox.Transient:
+		if after := p.cfg.Source.Retry.GiveUpAfter; after > 0 && !p.failing.IsZero() && time.Since(p.failing) > after {
+			f.Class = outbox.Environment
+			return false
+		}
+		return true
+	case outbox.Busy:
+		return true
+	case outbox.Environment:
+		return p.connected // it worked before: a rotated password, a grant that was taken away for a moment
+	case outbox.Internal:
+		// A row that can't be published fails the whole Kafka transaction. Once more, one database transaction at
+		// a time, so that all before it is delivered.
+		if strings.HasPrefix(f.Code, "row.") && !p.single {
+			p.single = true
+			p.log.Warn("a row can't be published: delivering what precedes it", "code", f.Code)
+			return true
+		}
+	}
+	return false
+}
+
+func stage(code string) string {
+	first, _, _ := strings.Cut(code, ".")
+	switch first {
+	case "pg", "mysql", "mariadb":
+		return "source"
+	case "kafka":
+		return "kafka"
+	}
+	return "route"
+}
+
+// pause waits before the next session; false when ctx ended meanwhile.
+func (p *Pipeline) pause(ctx context.Context, err error) bool {
+	f := faultOf(err)
+	wait := p.backoff()
+	switch {
+	case f.Class == outbox.Internal:
+		wait = 0
+	case f.Code == "kafka.fenced":
+		p.log.Warn("another instance took over: standing by", "code", f.Code)
+		p.status.State(status.Standby, f.Error())
+		wait = jitter(fencedWait)
+	case f.Class == outbox.Busy:
+		p.waiting.For(p.log, "standing by", f.Code, "code", f.Code, "error", f.Err)
+		p.status.State(status.Standby, f.Error())
+		wait = jitter(standbyWait)
+	default:
+		p.waiting.For(p.log, "waiting", f.Code, "code", f.Code, "error", f.Err, "remedy", f.Remedy)
+		p.status.State(status.Waiting, f.Error())
+		p.status.Retry(stage(f.Code))
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+func (p *Pipeline) backoff() time.Duration {
+	if p.failing.IsZero() {
+		p.failing = time.Now()
+	}
+	r := p.cfg.Source.Retry
+	wait := min(r.Initial<<min(p.attempt, 16), r.Max)
+	p.attempt++
+	return jitter(wait)
+}
+
+func jitter(d time.Duration) time.Duration {
+	return d*3/4 + time.Duration(mrand.Int64N(int64(d)/2+1))
+}
+
+// streaming is called when a session delivers: the waiting is over.
+func (p *Pipeline) streaming() {
+	if p.connected && p.attempt > 0 {
+		p.status.Reconnect()
+	}
+	p.connected, p.attempt, p.failing = true, 0, time.Time{}
+	p.waiting.Over(p.log, "going on")
+}
+
+// ExitCode is the process's exit code for what Run returned.
+func ExitCode(err error) int {
+	if err == nil {
+		return 0
+	}
+	switch faultOf(err).Class {
+	case outbox.Config:
+		return 2
+	case outbox.Environment:
+		return 3
+	case outbox.PositionLost:
+		return 4
+	}
+	return 1
+}
+
+var errSingleOver = &outbox.Fault{Code: "row.passed", Class: outbox.Transient, Err: fmt.Errorf("back to many transactions at a time")}

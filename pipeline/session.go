@@ -1,0 +1,108 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"outferry/offsets"
+	"outferry/outbox"
+	"outferry/router"
+	"outferry/sink"
+)
+
+// session is one attempt, from the look at the source to whatever ends it.
+func (p *Pipeline) session(ctx context.Context) error {
+	src := p.source()
+	rt, err := router.New(p.cfg.Router, p.cfg.Encoding)
+	if err != nil {
+		return err
+	}
+	rt.Forbid(p.cfg.Offsets.Topic)
+	tables, err := src.Look(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range tables { // a wrong column name is found now and not at the first row
+		plan, err := rt.Plan(t)
+		if err != nil {
+			return err
+		}
+		if what := plan.Recognised(); what != "" && !p.connected {
+			p.log.Info("columns recognised", "table", t.String(), "columns", what)
+		}
+	}
+	sk, err := sink.Open(ctx, p.cfg, p.log, p.status.KafkaHook())
+	if err != nil {
+		return err
+	}
+	defer sk.Close()
+	f := &ferry{Pipeline: p, sink: sk, src: src, router: rt, plans: map[*outbox.Table]*router.Plan{}, since: time.Now()}
+	if err := f.load(ctx); err != nil {
+		return err
+	}
+	return f.sail(ctx)
+}
+
+// load reads the offset that the fenced-off past left, and checks that it may be continued with this file.
+func (f *ferry) load(ctx context.Context) error {
+	f.store = NewStore(f.Pipeline.cfg, f.sink.Client())
+	if err := f.store.Open(ctx); err != nil {
+		return err
+	}
+	rec, err := f.store.Load(ctx)
+	if err != nil {
+		return err
+	}
+	f.rec = offsets.Record{Version: offsets.Version, Pipeline: f.cfg.Name, Instance: f.instance, Config: f.cfg.Hash()}
+	if rec == nil {
+		f.log.Info("first start", "snapshot", f.cfg.Source.Snapshot)
+		return nil
+	}
+	if rec.Partial && rec.Config != f.rec.Config {
+		return &outbox.Fault{Code: "config.changed_inside_transaction", Class: outbox.Config,
+			Err:    fmt.Errorf("router, encoding or tables changed while a large database transaction is published in part"),
+			Remedy: "start with the former settings until it is through, then change them"}
+	}
+	f.rec.Seq, f.rec.Events, f.rec.Position, f.rec.Partial = rec.Seq, rec.Events, rec.Position, rec.Partial
+	return nil
+}
+
+// sail runs the source and ferries its batches until one of both ends.
+func (f *ferry) sail(ctx context.Context) error {
+	srcCtx, stopSource := context.WithCancel(context.WithoutCancel(ctx)) // ended after the drain, not before
+	defer stopSource()
+	out := make(chan *outbox.Batch, 64) // small batches of a busy moment; the pool bounds their bytes
+	ended := make(chan error, 1)
+	var wg sync.WaitGroup
+	wg.Go(func() { ended <- f.src.Run(srcCtx, f.rec.Source(), out) })
+	wg.Go(func() { f.beat(srcCtx) })
+	err := f.loop(ctx, out, ended)
+	stopSource()
+	wg.Wait()
+	return err
+}
+
+// beat tells health that the loop is alive while it waits for Kafka, which is no reason to kill us.
+func (f *ferry) beat(ctx context.Context) {
+	tick := time.NewTicker(10 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if f.inKafka.Load() {
+				f.status.Beat()
+			}
+		}
+	}
+}
+
+// inKafka marks a wait that Kafka's absence may prolong without end.
+func (f *ferry) whileInKafka(do func() error) error {
+	f.inKafka.Store(true)
+	defer f.inKafka.Store(false)
+	return do()
+}

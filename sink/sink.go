@@ -1,0 +1,252 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/plugin/kslog"
+
+	"outferry/configs"
+	"outferry/internal/logging"
+	"outferry/outbox"
+)
+
+// settle is the least time between the end of a transaction and the next record. A broker with
+// transaction.version 2 puts a record that comes before the markers are written to sleep for 20 ms.
+const settle = time.Millisecond
+
+// Sink is one client that produces. It is used by one goroutine; promises come on the client's own.
+type Sink struct {
+	cfg    *configs.Pipeline
+	log    hclog.Logger
+	cl     *kgo.Client
+	exact  bool
+	topics topics
+
+	open  bool      // a transaction is open
+	began time.Time // when it was opened
+	ended time.Time // when the last one was
+
+	noted atomic.Bool // first is set
+	mu    sync.Mutex
+	err   error // of the first promise that failed
+	first *Landed
+	free  []*Cargo
+}
+
+// Landed says where a record arrived.
+type Landed struct {
+	Topic     string
+	Partition int32
+	Offset    int64
+	At        time.Time
+}
+
+// Open makes the client. With exactly_once it takes the transactional id over: from here on no older instance
+// can commit, and what one left open is resolved.
+func Open(ctx context.Context, cfg *configs.Pipeline, log hclog.Logger, hooks ...kgo.Hook) (*Sink, error) {
+	opts, err := ClientOptions(&cfg.Kafka)
+	if err != nil {
+		return nil, err
+	}
+	opts = append(opts, producerOptions(cfg)...)
+	opts = append(opts, kgo.WithHooks(hooks...), kgo.WithLogger(kslog.New(slog.New(logging.Handler(log.Named("kafka"))))))
+	cl, err := kgo.NewClient(opts...)
+	if err != nil {
+		return nil, &outbox.Fault{Code: "kafka.config", Class: outbox.Config, Err: fmt.Errorf("make kafka client: %w", err)}
+	}
+	s := &Sink{cfg: cfg, log: log, cl: cl, exact: cfg.Delivery == "exactly_once"}
+	s.topics = topics{sink: s, known: map[string]bool{}}
+	if err := s.reach(ctx); err != nil {
+		cl.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// reach waits for a broker and fences older instances.
+func (s *Sink) reach(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if err := s.cl.Ping(ctx); err != nil {
+		return s.fault("reach kafka at "+fmt.Sprint(s.cfg.Kafka.Brokers), err)
+	}
+	if !s.exact {
+		return nil
+	}
+	if _, _, err := s.cl.ProducerID(ctx); err != nil {
+		return s.fault("take over transactional id "+s.cfg.Kafka.TransactionalID, err)
+	}
+	return nil
+}
+
+// Client is for reading and administration beside the records.
+func (s *Sink) Client() *kgo.Client { return s.cl }
+
+// Close drops the client. An open transaction is left to the next fence, or to the broker's timeout.
+func (s *Sink) Close() { s.cl.Close() }
+
+// Began returns when the open transaction began; the zero time when none is.
+func (s *Sink) Began() time.Time {
+	if !s.open {
+		return time.Time{}
+	}
+	return s.began
+}
+
+// Begin opens a transaction if none is open.
+func (s *Sink) Begin(ctx context.Context) error {
+	if s.open {
+		return nil
+	}
+	if wait := settle - time.Since(s.ended); wait > 0 && s.exact {
+		time.Sleep(wait)
+	}
+	if s.exact {
+		if err := s.cl.BeginTransaction(); err != nil {
+			return s.fault("begin transaction", err)
+		}
+	}
+	s.open, s.began = true, time.Now()
+	return ctx.Err()
+}
+
+// Produce sends the record that Cargo.Next gave out.
+func (s *Sink) Produce(ctx context.Context, c *Cargo, r *kgo.Record) error {
+	if err := s.topics.ready(ctx, r.Topic); err != nil {
+		return err
+	}
+	if size := recordSize(r); int64(size) > s.cfg.Kafka.MaxRecord {
+		return &outbox.Fault{Code: "row.record_too_large", Class: outbox.Internal,
+			Err:    fmt.Errorf("record for topic %s takes %d bytes, kafka.max_record is %d", r.Topic, size, s.cfg.Kafka.MaxRecord),
+			Remedy: "raise kafka.max_record together with the topic's max.message.bytes"}
+	}
+	c.left.Add(1)
+	s.cl.Produce(ctx, r, c.promise)
+	return nil
+}
+
+// recordSize is at least what a record takes in a batch of its own, before compression.
+func recordSize(r *kgo.Record) int {
+	n := 100 + len(r.Key) + len(r.Value)
+	for i := range r.Headers {
+		n += 10 + len(r.Headers[i].Key) + len(r.Headers[i].Value)
+	}
+	return n
+}
+
+// Commit produces the offset record as the last of the transaction and ends it. Only nil means committed. After
+// any fault the outcome is unknown: nothing in memory may be believed.
+func (s *Sink) Commit(ctx context.Context, offset *kgo.Record) error {
+	if !s.exact { // the events first, so that a position is never ahead of them
+		if err := s.flush(ctx); err != nil {
+			return err
+		}
+	}
+	s.cl.Produce(ctx, offset, func(_ *kgo.Record, err error) {
+		if err != nil {
+			s.fail(fmt.Errorf("write offset record: %w", err))
+		}
+	})
+	if err := s.flush(ctx); err != nil {
+		return err
+	}
+	s.open = false
+	if !s.exact {
+		return nil
+	}
+	// Not the caller's context: a commit that is given up half-way has an unknown outcome.
+	err := s.cl.EndTransaction(context.WithoutCancel(ctx), kgo.TryCommit)
+	s.ended = time.Now()
+	if err != nil {
+		return s.fault("commit transaction", err)
+	}
+	return nil
+}
+
+// flush waits for all promises. One that failed forbids the commit: the client would commit the rest.
+func (s *Sink) flush(ctx context.Context) error {
+	if err := s.cl.Flush(ctx); err != nil {
+		return &outbox.Fault{Code: "kafka.unreachable", Class: outbox.Transient, Err: fmt.Errorf("wait for kafka to take the records: %w", err)}
+	}
+	return s.Err()
+}
+
+// Abort ends the open transaction without its records. Its own outcome does not matter: the next fence decides.
+func (s *Sink) Abort(ctx context.Context) {
+	if !s.open || !s.exact {
+		return
+	}
+	s.open = false
+	if err := s.cl.AbortBufferedRecords(ctx); err != nil {
+		s.log.Debug("abort buffered records", "error", err)
+	}
+	if err := s.cl.EndTransaction(ctx, kgo.TryAbort); err != nil {
+		s.log.Debug("abort transaction", "error", err)
+	}
+}
+
+// Err returns the fault of the first record that failed.
+func (s *Sink) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+func (s *Sink) fail(err error) {
+	err = s.fault("produce", err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = err
+	}
+}
+
+// First returns where the first record of this client landed, once.
+func (s *Sink) First() *Landed {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.first
+	if f != nil && f.Topic == "" {
+		return nil
+	}
+	if f != nil {
+		s.first = &Landed{}
+	}
+	return f
+}
+
+// fault sorts an error of the client: what is fenced, what a person must mend, what one bad record causes, and
+// what passes.
+func (s *Sink) fault(doing string, err error) error {
+	f := &outbox.Fault{Code: "kafka.unreachable", Class: outbox.Transient, Err: fmt.Errorf("%s: %w", doing, err)}
+	switch {
+	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.TransactionCoordinatorFenced),
+		errors.Is(err, kerr.InvalidProducerEpoch) && time.Since(s.began) < TransactionTimeout/2:
+		f.Code, f.Class = "kafka.fenced", outbox.Busy
+	case errors.Is(err, kerr.InvalidProducerEpoch), errors.Is(err, kerr.InvalidTxnState), errors.Is(err, kerr.UnknownProducerID),
+		errors.Is(err, kerr.InvalidProducerIDMapping), errors.Is(err, kerr.OperationNotAttempted), errors.Is(err, kerr.TransactionAbortable):
+		f.Code = "kafka.stale_producer"
+	case errors.Is(err, kerr.MessageTooLarge), errors.Is(err, kerr.RecordListTooLarge), errors.Is(err, kerr.InvalidRecord), errors.Is(err, kerr.InvalidTimestamp):
+		f.Code, f.Class, f.Remedy = "row.refused_by_broker", outbox.Internal, "compare the record with the topic's max.message.bytes and message.timestamp settings"
+	case errors.Is(err, kerr.TransactionalIDAuthorizationFailed):
+		f.Code, f.Class, f.Remedy = "kafka.permission", outbox.Environment, "grant Write and Describe on TransactionalId "+s.cfg.Kafka.TransactionalID
+	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed):
+		f.Code, f.Class, f.Remedy = "kafka.permission", outbox.Environment, "grant the missing ACL to the pipeline's principal"
+	case errors.Is(err, kerr.SaslAuthenticationFailed), errors.Is(err, kerr.UnsupportedSaslMechanism), errors.Is(err, kerr.IllegalSaslState):
+		f.Code, f.Class, f.Remedy = "kafka.auth", outbox.Environment, "check kafka.sasl"
+	case isTLS(err):
+		f.Code, f.Class, f.Remedy = "kafka.tls", outbox.Environment, "check kafka.tls and the broker's certificate"
+	case errors.Is(err, kerr.InvalidTransactionTimeout):
+		f.Code, f.Class, f.Remedy = "kafka.config", outbox.Environment, "raise the broker's transaction.max.timeout.ms to 60000 at least"
+	}
+	return f
+}

@@ -1,0 +1,185 @@
+package walstream
+
+import (
+	"fmt"
+
+	"outferry/outbox"
+)
+
+// relation is one shape of a table, as the server announces it before the first row in that shape.
+type relation struct {
+	table   *outbox.Table // nil: not one of ours
+	convert []int         // columns whose text must change to be canonical
+}
+
+// assembler turns pgoutput messages into rows. It does no I/O: a relation's kinds come from describe.
+type assembler struct {
+	describe  func(relationMessage) (*outbox.Table, error) // nil for a table that is not ours
+	relations map[uint32]*relation
+	lastOID   uint32
+	last      *relation
+
+	start  lsn   // transactions that end here or earlier are published
+	resume *part // the transaction after start is published up to here
+	end    lsn   // of the last transaction that is over
+
+	open bool // inside a transaction
+	skip bool // it is published already
+	tx   beginMessage
+	rows int64 // of our tables, in this transaction
+}
+
+func newAssembler(from *position, describe func(relationMessage) (*outbox.Table, error)) *assembler {
+	return &assembler{describe: describe, relations: map[uint32]*relation{}, start: from.LSN, resume: from.Part, end: from.LSN}
+}
+
+// message adds what one message says to the batch. Values alias data.
+func (a *assembler) message(b *outbox.Batch, data []byte) error {
+	if len(data) == 0 {
+		return errShort
+	}
+	d := decoder{data: data[1:]}
+	switch data[0] {
+	case msgInsert:
+		return a.row(b, &d, outbox.Insert)
+	case msgBegin:
+		return a.begin(&d)
+	case msgCommit:
+		return a.commit(b, &d)
+	case msgRelation:
+		return a.relation(&d)
+	case msgUpdate:
+		return a.row(b, &d, outbox.Update)
+	case msgOrigin, msgType, msgDelete, msgTruncate, msgMessage:
+		return nil
+	}
+	return fmt.Errorf("message of unknown type %q", data[0])
+}
+
+func (a *assembler) begin(d *decoder) (err error) {
+	if a.open {
+		return fmt.Errorf("transaction %d begins inside transaction %d", d.uint32(), a.tx.xid)
+	}
+	if a.tx, err = decodeBegin(d); err != nil {
+		return fmt.Errorf("read BEGIN: %w", err)
+	}
+	a.open, a.rows = true, 0
+	a.skip = a.tx.final < a.start
+	if a.resume != nil && !a.skip && (a.tx.xid != a.resume.XID || a.tx.final != a.resume.FinalLSN) {
+		return lost("pg.part_mismatch", "the slot continues with another transaction than the one that was published in part",
+			fmt.Errorf("resume inside transaction %d at %s: got transaction %d at %s", a.resume.XID, a.resume.FinalLSN, a.tx.xid, a.tx.final))
+	}
+	return nil
+}
+
+func (a *assembler) commit(b *outbox.Batch, d *decoder) error {
+	m, err := decodeCommit(d)
+	if err != nil {
+		return fmt.Errorf("read COMMIT: %w", err)
+	}
+	if !a.open || m.commit != a.tx.final {
+		return fmt.Errorf("COMMIT at %s does not end the transaction that began for %s", m.commit, a.tx.final)
+	}
+	if a.resume != nil && !a.skip {
+		if a.rows < a.resume.Rows {
+			return lost("pg.part_mismatch", "the transaction that was published in part is shorter now",
+				fmt.Errorf("resume inside transaction %d after row %d: it has %d rows", a.tx.xid, a.resume.Rows, a.rows))
+		}
+		a.resume = nil
+	}
+	a.open = false
+	if !a.skip {
+		a.end = m.end
+		if a.rows > 0 {
+			b.Transactions++
+		}
+	}
+	return nil
+}
+
+func (a *assembler) relation(d *decoder) error {
+	m, err := decodeRelation(d)
+	if err != nil {
+		return fmt.Errorf("read RELATION: %w", err)
+	}
+	table, err := a.describe(m)
+	if err != nil {
+		return err
+	}
+	r := &relation{table: table}
+	if table != nil {
+		for i, c := range table.Columns {
+			if c.Kind == outbox.Bool || c.Kind == outbox.Bytes {
+				r.convert = append(r.convert, i)
+			}
+		}
+	}
+	a.relations[m.oid] = r
+	a.lastOID, a.last = m.oid, r
+	return nil
+}
+
+// row adds an inserted or updated row of our tables to the batch.
+func (a *assembler) row(b *outbox.Batch, d *decoder, op outbox.Op) error {
+	oid := d.uint32()
+	if oid != a.lastOID || a.last == nil {
+		r, ok := a.relations[oid]
+		if !ok {
+			return fmt.Errorf("row of relation %d, which was not announced", oid)
+		}
+		a.lastOID, a.last = oid, r
+	}
+	if a.last.table == nil || a.skip {
+		return nil
+	}
+	if !a.open {
+		return fmt.Errorf("row of %s outside a transaction", a.last.table)
+	}
+	a.rows++
+	if a.resume != nil && a.rows <= a.resume.Rows {
+		return nil
+	}
+	return a.decodeRow(b, d, op)
+}
+
+func (a *assembler) decodeRow(b *outbox.Batch, d *decoder, op outbox.Op) error {
+	form := d.byte()
+	r := b.AddRow(a.last.table, op, a.tx.commit)
+	if op == outbox.Update && (form == 'K' || form == 'O') { // the old row comes first
+		if err := decodeTuple(d, r.Values); err != nil && err != errUnchanged {
+			return fmt.Errorf("read old row of %s: %w", a.last.table, err)
+		}
+		form = d.byte()
+	}
+	if form != 'N' {
+		return fmt.Errorf("row of %s has unknown form %q", a.last.table, form)
+	}
+	if err := decodeTuple(d, r.Values); err != nil {
+		if op == outbox.Update && err == errUnchanged {
+			return nil // an update is counted, never published
+		}
+		return fmt.Errorf("read row of %s: %w", a.last.table, err)
+	}
+	for _, i := range a.last.convert {
+		if r.Values[i] == nil {
+			continue
+		}
+		v, err := canonical(r.Table.Columns[i].Kind, r.Values[i])
+		if err != nil {
+			return fmt.Errorf("column %s of %s: %w", r.Table.Columns[i].Name, r.Table, err)
+		}
+		r.Values[i] = v
+	}
+	return nil
+}
+
+// position fills where the stream stands now into p.
+func (a *assembler) position(p *position) {
+	p.LSN, p.Part = a.end, nil
+	if a.open && !a.skip && a.rows > 0 {
+		p.Part = &part{XID: a.tx.xid, FinalLSN: a.tx.final, Rows: a.rows}
+	}
+	if a.resume != nil && (p.Part == nil || p.Part.Rows < a.resume.Rows) {
+		p.Part = a.resume
+	}
+}

@@ -1,0 +1,218 @@
+package walstream
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"outferry/outbox"
+)
+
+// tableState is what the catalog says about one table of the file.
+type tableState struct {
+	tableName
+	oid      string
+	identity bool // it has a replica identity, so its updates can be published
+}
+
+// tableStates looks the file's tables up, and says what makes one of them no outbox.
+func (s *Source) tableStates(ctx context.Context, ask querier) ([]tableState, error) {
+	var out []tableState
+	for _, text := range s.cfg.Source.Tables {
+		t := parseTable(text)
+		rows, err := ask(ctx, fmt.Sprintf(`SELECT c.oid, c.relkind, c.relpersistence,
+			c.relreplident IN ('f', 'i') OR (c.relreplident = 'd' AND EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary))
+			FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s`, quoteLiteral(t.schema), quoteLiteral(t.name)))
+		if err != nil {
+			return nil, transient("pg.connection", "look for table %s: %w", t, plain(err))
+		}
+		if len(rows) == 0 {
+			return nil, s.tableMissing(ctx, ask, t)
+		}
+		r := rows[0]
+		switch {
+		case r[1] != "r" && r[1] != "p":
+			return nil, environment("pg.table_kind", "name an ordinary or partitioned table in source.tables", "%s is not a table (relkind %s)", t, r[1])
+		case r[2] != "p":
+			return nil, environment("pg.table_unlogged", fmt.Sprintf("ALTER TABLE %s SET LOGGED", t.sql()), "%s is not logged: its rows are not in the WAL", t)
+		}
+		out = append(out, tableState{tableName: t, oid: r[0], identity: r.bool(3)})
+	}
+	return out, nil
+}
+
+func (s *Source) tableMissing(ctx context.Context, ask querier, t tableName) error {
+	f := &outbox.Fault{Code: "pg.table_missing", Class: outbox.Transient, Err: fmt.Errorf("table %s does not exist in database %s", t, s.cfg.Source.Database),
+		Remedy: "waiting for it; create it, or correct source.tables"}
+	rows, err := ask(ctx, `SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
+		AND (c.relname ILIKE '%outbox%' OR lower(c.relname) = lower(`+quoteLiteral(t.name)+`)) ORDER BY 1 LIMIT 5`)
+	if err == nil && len(rows) > 0 {
+		var near []string
+		for _, r := range rows {
+			near = append(near, r[0])
+		}
+		f.Remedy += "; near names: " + strings.Join(near, ", ")
+	}
+	return f
+}
+
+// describe turns an announced relation into a table, or nil where it is not one of ours. Names, types and
+// order are the announcement's, true for the rows that follow; the catalog, which may be ahead, adds what
+// the protocol leaves out: NOT NULL, and what types made by users are.
+func (h *session) describe(ctx context.Context, m relationMessage) (*outbox.Table, error) {
+	ours := slices.ContainsFunc(h.cfg.Source.Tables, func(s string) bool { return parseTable(s) == tableName{m.schema, m.name} })
+	if !ours {
+		if slices.Contains(h.ownOIDs, m.oid) {
+			return nil, lost("pg.table_renamed", "name it in source.tables, or rename it back; "+acceptGap,
+				fmt.Errorf("a table of source.tables is called %s.%s now", m.schema, m.name))
+		}
+		return nil, nil
+	}
+	h.ownOIDs = append(h.ownOIDs, m.oid)
+	t := &outbox.Table{Schema: m.schema, Name: m.name}
+	for _, c := range m.columns {
+		t.Columns = append(t.Columns, builtin(c.name, c.oid, c.mod))
+	}
+	known, err := columns(ctx, h.ask, fmt.Sprint(m.oid))
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range m.columns {
+		if k, ok := known[c.name]; ok && k.oid == c.oid {
+			t.Columns[i] = k.Column
+		}
+	}
+	return t, nil
+}
+
+// catalogColumn is a column with the OID of its type as a row's announcement has it.
+type catalogColumn struct {
+	outbox.Column
+	oid       uint32
+	generated bool
+	place     int
+}
+
+// columns reads a table's columns from the catalog, by name.
+func columns(ctx context.Context, ask querier, oid string) (map[string]catalogColumn, error) {
+	rows, err := ask(ctx, `SELECT a.attname, a.atttypid, a.atttypmod, a.attnotnull OR t.typnotnull, format_type(a.atttypid, a.atttypmod),
+		CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE a.atttypid END, CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END,
+		coalesce(b.typtype, t.typtype), CASE WHEN coalesce(b.typcategory, t.typcategory) = 'A' THEN coalesce(b.typelem, t.typelem) ELSE 0 END,
+		coalesce((SELECT string_agg(e.enumlabel, chr(31) ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = coalesce(b.oid, t.oid)), ''), a.attgenerated <> ''
+		FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype
+		WHERE a.attrelid = `+oid+` AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`)
+	if err != nil {
+		return nil, transient("pg.connection", "read the columns of table %s: %w", oid, plain(err))
+	}
+	out := make(map[string]catalogColumn, len(rows))
+	for i, r := range rows {
+		c := catalogColumn{Column: builtin(r[0], uint32(r.int(5)), int32(r.int(6))), oid: uint32(r.int(1)), generated: r.bool(10), place: i}
+		c.Nullable, c.TypeName = !r.bool(3), r[4]
+		switch {
+		case r[7] == "e":
+			c.Kind, c.Labels = outbox.Enum, strings.Split(r[9], "\x1f")
+		case r[8] != "0" && c.Kind == outbox.Text:
+			c.Kind = outbox.Array
+		}
+		out[r[0]] = c
+	}
+	return out, nil
+}
+
+// tableOf describes a table as the catalog has it now, without generated columns, which the log leaves out too.
+func tableOf(ctx context.Context, ask querier, t tableState) (*outbox.Table, error) {
+	known, err := columns(ctx, ask, t.oid)
+	if err != nil {
+		return nil, err
+	}
+	ordered := make([]catalogColumn, len(known))
+	for _, c := range known {
+		ordered[c.place] = c
+	}
+	out := &outbox.Table{Schema: t.schema, Name: t.name}
+	for _, c := range ordered {
+		if !c.generated {
+			out.Columns = append(out.Columns, c.Column)
+		}
+	}
+	return out, nil
+}
+
+// publicationState is what the publication publishes.
+type publicationState struct {
+	inserts bool
+	tables  map[tableName]string // why the table's rows are not all published; "" when they are
+}
+
+// publicationState returns nil when there is no publication of our name.
+func (s *Source) publicationState(ctx context.Context, ask querier, version int) (*publicationState, error) {
+	name := quoteLiteral(s.cfg.Source.Postgres.Publication)
+	rows, err := ask(ctx, `SELECT pubinsert FROM pg_publication WHERE pubname = `+name)
+	if err != nil {
+		return nil, transient("pg.connection", "look at publication %s: %w", s.cfg.Source.Postgres.Publication, plain(err))
+	}
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	state := &publicationState{inserts: rows[0].bool(0), tables: map[tableName]string{}}
+	filter, cols := "''", "''"
+	if version >= 150000 {
+		filter = "coalesce(rowfilter, '')"
+		cols = `CASE WHEN array_length(attnames, 1) < (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = format('%I.%I', schemaname, tablename)::regclass
+			AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '') THEN 'a list of columns' ELSE '' END`
+	}
+	rows, err = ask(ctx, `SELECT schemaname, tablename, `+filter+`, `+cols+` FROM pg_publication_tables WHERE pubname = `+name)
+	if err != nil {
+		return nil, transient("pg.connection", "look at publication %s: %w", s.cfg.Source.Postgres.Publication, plain(err))
+	}
+	for _, r := range rows {
+		why := r[3]
+		if r[2] != "" {
+			why = "a row filter"
+		}
+		state.tables[tableName{r[0], r[1]}] = why
+	}
+	return state, nil
+}
+
+// publicationCovers checks that every row of the tables reaches the slot. Once a position is stored, a
+// publication that fails this may already have hidden rows.
+func (h *session) publicationCovers(ctx context.Context, stored bool) error {
+	pub := h.cfg.Source.Postgres.Publication
+	fault := func(code, remedy, format string, args ...any) error {
+		if stored {
+			return lost(code, remedy+"; rows committed meanwhile are missing: "+acceptGap, fmt.Errorf(format, args...))
+		}
+		return environment(code, remedy, format, args...)
+	}
+	state, err := h.publicationState(ctx, h.ask, h.version)
+	switch {
+	case err != nil:
+		return err
+	case state == nil:
+		return fault("pg.publication_missing", "create the publication again", "publication %s does not exist", pub)
+	case !state.inserts:
+		return fault("pg.publication_changed", fmt.Sprintf("ALTER PUBLICATION %s SET (publish = 'insert')", quoteIdent(pub)), "publication %s does not publish inserts", pub)
+	}
+	for _, text := range h.cfg.Source.Tables {
+		t := parseTable(text)
+		why, ok := state.tables[t]
+		if ok && why == "" {
+			continue
+		}
+		sql := fmt.Sprintf("ALTER PUBLICATION %s ADD TABLE %s", quoteIdent(pub), t.sql())
+		if ok {
+			return fault("pg.publication_changed", fmt.Sprintf("ALTER PUBLICATION %s SET TABLE %s", quoteIdent(pub), t.sql()), "publication %s has %s for %s", pub, why, t)
+		}
+		if h.cfg.Source.Postgres.Create && !h.watching {
+			if err := exec(ctx, h.cat, sql); err == nil {
+				h.log.Warn("table added to the publication: its rows are streamed from now on", "publication", pub, "table", t.String())
+				continue
+			}
+		}
+		return fault("pg.publication_changed", "run as the owner of the table: "+sql, "publication %s does not have table %s", pub, t)
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package walstream
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"outferry/internal/transport"
+	"outferry/outbox"
+)
+
+// session settings under which the server's text forms are those that package outbox names.
+var settings = map[string]string{
+	"client_encoding":                     "UTF8",
+	"DateStyle":                           "ISO, MDY",
+	"IntervalStyle":                       "iso_8601",
+	"TimeZone":                            "UTC",
+	"extra_float_digits":                  "3",
+	"bytea_output":                        "hex",
+	"lock_timeout":                        "0",
+	"statement_timeout":                   "0",
+	"idle_in_transaction_session_timeout": "0",
+}
+
+// connect opens a connection: one that speaks the replication protocol too, or a plain one.
+func (s *Source) connect(ctx context.Context, replication bool) (*pgconn.PgConn, error) {
+	cfg, err := s.connConfig(replication)
+	if err != nil {
+		return nil, &outbox.Fault{Code: "pg.config", Class: outbox.Config, Err: err}
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Source.ConnectTimeout)
+	defer cancel()
+	c, err := pgconn.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return nil, s.connectFault(err)
+	}
+	if _, secure := c.Conn().(*tls.Conn); !secure && s.cfg.Source.TLS.Mode == "prefer" && !transport.Loopback(cfg.Host) && replication {
+		s.log.Warn("connection is not encrypted", "host", cfg.Host, "remedy", "set source.tls.mode to require or verify-full")
+	}
+	return c, nil
+}
+
+func (s *Source) connConfig(replication bool) (*pgconn.Config, error) {
+	src := &s.cfg.Source
+	// Only what is written here counts: no PGHOST or the like of the environment, no password file.
+	cfg, err := pgconn.ParseConfig("host=localhost port=5432 user=postgres database=postgres password=x sslmode=disable")
+	if err != nil {
+		return nil, fmt.Errorf("prepare connection: %w", err)
+	}
+	cfg.Host, cfg.Port, cfg.Database, cfg.User = src.Host, uint16(src.Port), src.Database, src.User
+	if cfg.Password, err = src.Password.Get(); err != nil {
+		return nil, fmt.Errorf("read source.password: %w", err)
+	}
+	if cfg.TLSConfig, err = transport.TLS(src.TLS, src.Host); err != nil {
+		return nil, err
+	}
+	cfg.Fallbacks = nil
+	if src.TLS.Mode == "prefer" {
+		cfg.Fallbacks = []*pgconn.FallbackConfig{{Host: cfg.Host, Port: cfg.Port}}
+	}
+	cfg.RuntimeParams = map[string]string{"application_name": "outferry-" + s.cfg.Name}
+	for k, v := range settings {
+		cfg.RuntimeParams[k] = v
+	}
+	if replication {
+		cfg.RuntimeParams["replication"] = "database"
+	}
+	cfg.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
+		s.log.Debug("notice", "severity", n.SeverityUnlocalized, "sqlstate", n.Code, "message", n.Message)
+	}
+	return cfg, nil
+}
+
+// connectFault sorts a failed connection by SQLSTATE: what a person must mend, and what time mends.
+func (s *Source) connectFault(err error) error {
+	where := fmt.Sprintf("%s:%d/%s", s.cfg.Source.Host, s.cfg.Source.Port, s.cfg.Source.Database)
+	f := &outbox.Fault{Code: "pg.unreachable", Class: outbox.Transient, Err: fmt.Errorf("connect to postgres at %s: %w", where, plain(err))}
+	switch code := sqlState(err); {
+	case code == "28P01" || code == "28000":
+		f.Code, f.Class, f.Remedy = "pg.auth", outbox.Environment, "check source.user and source.password, and the server's pg_hba.conf (a replication role connects to its database, not to \"replication\")"
+	case code == "42501" || strings.HasPrefix(code, "0A"):
+		f.Code, f.Class = "pg.permission", outbox.Environment
+		f.Remedy = fmt.Sprintf("run as a superuser: ALTER ROLE %s WITH REPLICATION LOGIN", quoteIdent(s.cfg.Source.User))
+	case code == "3D000":
+		f.Code = "pg.database_missing"
+	case code == "53300":
+		f.Code, f.Remedy = "pg.too_many_connections", "raise max_connections or max_wal_senders"
+	case code == "57P03":
+		f.Code = "pg.starting"
+	case isTLS(err):
+		f.Code, f.Class, f.Remedy = "pg.tls", outbox.Environment, "check source.tls: mode, ca_file, server_name and the server's certificate"
+	}
+	return f
+}
+
+// plain drops what the driver adds around a cause: it quotes user and database again.
+func plain(err error) error {
+	var pe *pgconn.PgError
+	if errors.As(err, &pe) {
+		return fmt.Errorf("%s (SQLSTATE %s)", pe.Message, pe.Code)
+	}
+	return err
+}
+
+func isTLS(err error) bool {
+	var cert *tls.CertificateVerificationError
+	var header tls.RecordHeaderError
+	var alert tls.AlertError
+	return errors.As(err, &cert) || errors.As(err, &header) || errors.As(err, &alert) ||
+		strings.Contains(err.Error(), "refused TLS connection")
+}
+
+// sqlState returns the SQLSTATE of a server's error, or "".
+func sqlState(err error) string {
+	var pe *pgconn.PgError
+	if errors.As(err, &pe) {
+		return pe.Code
+	}
+	return ""
+}

@@ -1,0 +1,182 @@
+package walstream
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pglogrepl"
+)
+
+// firstStart goes the steps of a pipeline's first start, in the order that leaves no gap and no orphan: the
+// publication (a slot older than its publication fails for ever), an intent that is durable in Kafka, the
+// slot, the snapshot.
+func (h *session) firstStart(ctx context.Context) (*position, error) {
+	if h.cfg.Source.Snapshot == "initial_only" {
+		return h.identity(phaseSnapshot), nil
+	}
+	if err := h.ensurePublication(ctx); err != nil {
+		return nil, err
+	}
+	slot, err := h.slotState(ctx, h.ask, h.version)
+	if err != nil {
+		return nil, err
+	}
+	if slot != nil {
+		return h.adopt(slot)
+	}
+	if !h.cfg.Source.Postgres.Create {
+		return nil, environment("pg.slot_missing", "run as a role with REPLICATION: "+h.createSlotSQL(), "slot %s does not exist and source.postgres.create is false", h.cfg.Source.Postgres.Slot)
+	}
+	if err := h.emit(ctx, h.identity(phaseIntent)); err != nil {
+		return nil, err
+	}
+	return h.createSlot(ctx)
+}
+
+// adopt starts at a slot that somebody made for us. Where we would have made it ourselves, its presence
+// without an offset record means that the record was lost.
+func (h *session) adopt(slot *slotState) (*position, error) {
+	if err := h.usable(slot); err != nil {
+		return nil, err
+	}
+	name := h.cfg.Source.Postgres.Slot
+	if h.cfg.Source.Postgres.Create {
+		return nil, lost("pg.slot_without_offset", "if the slot is this pipeline's, go on from it with outferry offsets set NAME --from-slot; if not, choose another source.postgres.slot or drop it",
+			fmt.Errorf("first start: slot %s exists, but Kafka has no offset of this pipeline", name))
+	}
+	return h.afterSlot(slot.confirmed), nil
+}
+
+// continueIntent finishes a first start that ended between its steps: the slot, if it is there, is ours.
+func (h *session) continueIntent(ctx context.Context, pos *position) (*position, error) {
+	if err := h.proveIdentity(pos); err != nil {
+		return nil, err
+	}
+	if err := h.ensurePublication(ctx); err != nil {
+		return nil, err
+	}
+	slot, err := h.slotState(ctx, h.ask, h.version)
+	if err != nil {
+		return nil, err
+	}
+	if slot == nil {
+		return h.createSlot(ctx)
+	}
+	if err := h.usable(slot); err != nil {
+		return nil, err
+	}
+	return h.afterSlot(slot.confirmed), nil
+}
+
+// afterSlot is the position of a slot that has just come into being at the given point.
+func (h *session) afterSlot(at lsn) *position {
+	pos := h.identity(phaseStream)
+	if h.cfg.Source.Snapshot == "initial" {
+		pos.Phase = phaseSnapshot
+	}
+	pos.LSN = at
+	return pos
+}
+
+func (h *session) createSlotSQL() string {
+	options := "EXPORT_SNAPSHOT"
+	if h.version >= 150000 {
+		options = "(SNAPSHOT 'export')"
+		if h.cfg.Source.Postgres.Failover && h.version >= 170000 {
+			options = "(SNAPSHOT 'export', FAILOVER true)"
+		}
+	}
+	return fmt.Sprintf("CREATE_REPLICATION_SLOT %s LOGICAL pgoutput %s", quoteIdent(h.cfg.Source.Postgres.Slot), options)
+}
+
+// createSlot makes the slot. That waits for every transaction that is open now, so it says for whom.
+func (h *session) createSlot(ctx context.Context) (*position, error) {
+	done := make(chan struct{})
+	said := make(chan struct{})
+	go func() {
+		defer close(said)
+		h.sayBlockers(ctx, done)
+	}()
+	res, err := pglogrepl.ParseCreateReplicationSlot(h.rep.Exec(ctx, h.createSlotSQL()))
+	close(done)
+	<-said
+	if err != nil {
+		return nil, h.streamFault(sqlState(err), fmt.Errorf("create slot %s: %w", h.cfg.Source.Postgres.Slot, plain(err)))
+	}
+	var at lsn
+	if err := at.UnmarshalText([]byte(res.ConsistentPoint)); err != nil {
+		return nil, transient("pg.protocol", "create slot %s: read its consistent point: %w", res.SlotName, err)
+	}
+	h.exported = res.SnapshotName
+	h.log.Info("slot created", "slot", res.SlotName, "lsn", at.String())
+	return h.afterSlot(at), nil
+}
+
+func (h *session) sayBlockers(ctx context.Context, done <-chan struct{}) {
+	select {
+	case <-done:
+		return
+	case <-ctx.Done():
+		return
+	case <-time.After(5 * time.Second):
+	}
+	rows, err := query(ctx, h.cat, `SELECT pid, extract(epoch FROM now() - xact_start)::int FROM pg_stat_activity
+		WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() ORDER BY xact_start LIMIT 5`)
+	if err != nil {
+		return
+	}
+	var who []string
+	for _, r := range rows {
+		who = append(who, fmt.Sprintf("pid %s open for %ss", r[0], r[1]))
+	}
+	h.log.Warn("slot waits for open transactions", "slot", h.cfg.Source.Postgres.Slot, "transactions", strings.Join(who, ", "))
+}
+
+// operations is what the publication publishes. Updates only where somebody asked for them and every table
+// can: a publication of updates makes an UPDATE of a table without replica identity fail.
+func (s *Source) operations(tables []tableState) string {
+	if s.cfg.Router.OnUpdate == "ignore" {
+		return "insert"
+	}
+	for _, t := range tables {
+		if !t.identity {
+			return "insert"
+		}
+	}
+	return "insert, update"
+}
+
+func (s *Source) createPublicationSQL(tables []tableState) string {
+	names := make([]string, len(tables))
+	for i, t := range tables {
+		names[i] = t.sql()
+	}
+	return fmt.Sprintf("CREATE PUBLICATION %s FOR TABLE %s WITH (publish = '%s', publish_via_partition_root = true)",
+		quoteIdent(s.cfg.Source.Postgres.Publication), strings.Join(names, ", "), s.operations(tables))
+}
+
+// ensurePublication makes the publication where it is missing and we may, and adds tables that the file names
+// anew; then it checks the rest.
+func (h *session) ensurePublication(ctx context.Context) error {
+	tables, err := h.tableStates(ctx, h.ask)
+	if err != nil {
+		return err
+	}
+	state, err := h.publicationState(ctx, h.ask, h.version)
+	if err != nil {
+		return err
+	}
+	if state == nil {
+		sql := h.createPublicationSQL(tables)
+		if !h.cfg.Source.Postgres.Create {
+			return environment("pg.publication_missing", "run as the owner of the tables: "+sql, "publication %s does not exist and source.postgres.create is false", h.cfg.Source.Postgres.Publication)
+		}
+		if err := exec(ctx, h.cat, sql); err != nil && sqlState(err) != "42710" {
+			return environment("pg.publication_denied", "run as the owner of the tables, with CREATE on the database: "+sql, "create publication %s: %w", h.cfg.Source.Postgres.Publication, plain(err))
+		}
+		h.log.Info("publication created", "publication", h.cfg.Source.Postgres.Publication, "publish", h.operations(tables))
+	}
+	return h.publicationCovers(ctx, false)
+}

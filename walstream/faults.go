@@ -1,0 +1,22 @@
+package walstream
+
+import (
+	"fmt"
+
+	"outferry/outbox"
+)
+
+// lost is a fault for a position that can't be proven continuous: a person must decide.
+func lost(code, remedy string, err error) error {
+	return &outbox.Fault{Code: code, Class: outbox.PositionLost, Err: err, Remedy: remedy}
+}
+
+// environment is a fault that somebody mends on the server.
+func environment(code, remedy string, format string, args ...any) error {
+	return &outbox.Fault{Code: code, Class: outbox.Environment, Err: fmt.Errorf(format, args...), Remedy: remedy}
+}
+
+// transient is a fault that goes away by itself.
+func transient(code string, format string, args ...any) error {
+	return &outbox.Fault{Code: code, Class: outbox.Transient, Err: fmt.Errorf(format, args...)}
+}

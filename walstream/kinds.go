@@ -1,0 +1,78 @@
+package walstream
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+
+	"outferry/outbox"
+)
+
+// kinds maps the OIDs of built-in types (pg_type.dat) to the kinds that routing and encoding know.
+var kinds = map[uint32]outbox.Kind{
+	16: outbox.Bool, 17: outbox.Bytes, 21: outbox.Int16, 23: outbox.Int32, 20: outbox.Int64, 26: outbox.Int64,
+	700: outbox.Float32, 701: outbox.Float64, 1700: outbox.Decimal, 114: outbox.JSON, 3802: outbox.JSON, 2950: outbox.UUID,
+	1082: outbox.Date, 1083: outbox.Time, 1266: outbox.TimeTZ, 1114: outbox.Timestamp, 1184: outbox.TimestampTZ,
+	1186: outbox.Interval, 1560: outbox.Bits, 1562: outbox.Bits,
+}
+
+// arrays maps the OIDs of built-in array types to the OIDs of their elements.
+var arrays = map[uint32]uint32{
+	1000: 16, 1001: 17, 1005: 21, 1007: 23, 1016: 20, 1021: 700, 1022: 701, 1231: 1700, 199: 114, 3807: 3802, 2951: 2950,
+	1182: 1082, 1183: 1083, 1270: 1266, 1115: 1114, 1185: 1184, 1009: 25, 1015: 1043, 1014: 1042,
+}
+
+// builtin describes a column of a built-in type from its OID and type modifier.
+func builtin(name string, oid uint32, mod int32) outbox.Column {
+	c := outbox.Column{Name: name, Nullable: true, Scale: -1}
+	if elem, ok := arrays[oid]; ok {
+		c.Kind, c.Elem = outbox.Array, builtin("", elem, mod).Kind
+		return c
+	}
+	c.Kind = kinds[oid]
+	switch {
+	case c.Kind == outbox.Decimal && mod >= 4:
+		c.Scale = int(int16(mod-4)<<5) >> 5 // eleven bits, signed since PostgreSQL 15
+	case c.Kind == outbox.Bits:
+		c.Length = max(int(mod), 0)
+	case oid == 1042 || oid == 1043:
+		c.Length = max(int(mod)-4, 0)
+	case c.Kind >= outbox.Time && c.Kind <= outbox.TimestampTZ:
+		c.Precision = 6
+		if mod >= 0 {
+			c.Precision = int(mod)
+		}
+	}
+	return c
+}
+
+var (
+	textTrue  = []byte("true")
+	textFalse = []byte("false")
+)
+
+// canonical turns the server's text of a value into the text of its kind, in place where it can.
+func canonical(k outbox.Kind, v []byte) ([]byte, error) {
+	switch k {
+	case outbox.Bool:
+		if len(v) == 1 && v[0] == 't' {
+			return textTrue, nil
+		}
+		return textFalse, nil
+	case outbox.Bytes:
+		return unhex(v)
+	}
+	return v, nil
+}
+
+// unhex decodes bytea text. The hex form overwrites itself, since it is twice as long as the bytes.
+func unhex(v []byte) ([]byte, error) {
+	if !bytes.HasPrefix(v, []byte(`\x`)) {
+		return nil, fmt.Errorf("bytea value is not in the hex form that the session asked for")
+	}
+	n, err := hex.Decode(v, v[2:])
+	if err != nil {
+		return nil, fmt.Errorf("decode bytea value: %w", err)
+	}
+	return v[:n:n], nil
+}

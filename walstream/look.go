@@ -1,0 +1,73 @@
+package walstream
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"outferry/outbox"
+)
+
+// Look asks the server whether the pipeline could run, without a trace on it: Busy while somebody else reads
+// the slot, Transient for what comes by itself, Environment for what a person must set. It returns the
+// tables as they are now.
+func (s *Source) Look(ctx context.Context) ([]*outbox.Table, error) {
+	c, err := s.connect(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = c.Close(ctx)
+	}()
+	ask := func(ctx context.Context, sql string) ([]row, error) { return query(ctx, c, sql) }
+	version, err := s.lookAtServer(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	slot, err := s.slotState(ctx, ask, version)
+	if err != nil {
+		return nil, err
+	}
+	if slot != nil && slot.activePID != 0 {
+		return nil, &outbox.Fault{Code: "pg.slot_busy", Class: outbox.Busy,
+			Err: fmt.Errorf("slot %s is read by another connection (pid %d on the server)", s.cfg.Source.Postgres.Slot, slot.activePID)}
+	}
+	states, err := s.tableStates(ctx, ask)
+	if err != nil {
+		return nil, err
+	}
+	var tables []*outbox.Table
+	for _, st := range states {
+		t, err := tableOf(ctx, ask, st)
+		if err != nil {
+			return nil, err
+		}
+		tables = append(tables, t)
+	}
+	return tables, nil
+}
+
+func (s *Source) lookAtServer(ctx context.Context, c *pgconn.PgConn) (version int, err error) {
+	r, err := queryOne(ctx, c, `SELECT current_setting('server_version_num'), current_setting('wal_level'), pg_is_in_recovery(),
+		(SELECT rolreplication OR rolsuper FROM pg_roles WHERE rolname = current_user) OR EXISTS
+		(SELECT FROM pg_roles r WHERE r.rolname IN ('rds_replication', 'azure_pg_admin', 'cloudsqlsuperuser') AND pg_has_role(r.oid, 'member'))`)
+	if err != nil {
+		return 0, transient("pg.connection", "look at the server: %w", plain(err))
+	}
+	version = int(r.int(0))
+	switch {
+	case version < 130000:
+		return 0, environment("pg.version", "use PostgreSQL 13 or newer", "the server's version is %d", version)
+	case r.bool(2):
+		return 0, transient("pg.standby", "the server is a standby: waiting for its promotion, or for source.url to lead to the primary")
+	case r[1] != "logical":
+		return 0, environment("pg.wal_level", "ALTER SYSTEM SET wal_level = logical, then restart the server", "wal_level is %s", r[1])
+	case !r.bool(3):
+		return 0, environment("pg.permission", fmt.Sprintf("run as a superuser: ALTER ROLE %s WITH REPLICATION", quoteIdent(s.cfg.Source.User)), "role %s may not replicate", s.cfg.Source.User)
+	}
+	return version, nil
+}

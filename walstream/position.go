@@ -1,0 +1,82 @@
+package walstream
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/jackc/pglogrepl"
+
+	"outferry/outbox"
+)
+
+// The phases of a pipeline's life on PostgreSQL, in order.
+const (
+	phaseIntent   = "intent"   // the slot is about to be made by us
+	phaseSnapshot = "snapshot" // rows that were in the table at LSN are being published
+	phaseStream   = "stream"   // everything before LSN is published
+	phaseDone     = "done"     // snapshot: initial_only has ended
+)
+
+// position is what outbox.Position holds for PostgreSQL. LSN is always the *end* of a transaction: its
+// commit LSN would bring the transaction again.
+type position struct {
+	Kind     string         `json:"kind"` // postgres
+	Phase    string         `json:"phase"`
+	SystemID string         `json:"system_id"`
+	Timeline int32          `json:"timeline"`
+	Database string         `json:"database"`
+	Slot     string         `json:"slot"`
+	LSN      lsn            `json:"lsn"`
+	Part     *part          `json:"part,omitempty"`
+	Snapshot *snapshotState `json:"snapshot,omitempty"`
+}
+
+// part is the published beginning of the transaction that follows LSN.
+type part struct {
+	XID      uint32 `json:"xid"`
+	FinalLSN lsn    `json:"final_lsn"` // of its commit record, as BEGIN says it
+	Rows     int64  `json:"rows"`
+}
+
+// snapshotState is how far the snapshot has come.
+type snapshotState struct {
+	Table int      `json:"table"` // index in source.tables
+	Key   []string `json:"key"`   // of the last published row, in the snapshot's order
+	Rows  int64    `json:"rows"`
+}
+
+// lsn is a log sequence number in the server's own text, 0/16B3748.
+type lsn uint64
+
+func (l lsn) String() string               { return pglogrepl.LSN(l).String() }
+func (l lsn) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
+func (l *lsn) UnmarshalText(text []byte) error {
+	v, err := pglogrepl.ParseLSN(string(text))
+	*l = lsn(v)
+	return err
+}
+
+func parsePosition(p outbox.Position) (*position, error) {
+	var pos position
+	if err := json.Unmarshal(p, &pos); err != nil {
+		return nil, fmt.Errorf("read position: %w", err)
+	}
+	if pos.Kind != "postgres" {
+		return nil, fmt.Errorf("read position: it is of kind %q, want postgres", pos.Kind)
+	}
+	switch pos.Phase {
+	case phaseIntent, phaseSnapshot, phaseStream, phaseDone:
+		return &pos, nil
+	}
+	return nil, fmt.Errorf("read position: phase %q is unknown", pos.Phase)
+}
+
+// appendTo appends the position's JSON to dst.
+func (p *position) appendTo(dst outbox.Position) outbox.Position {
+	text, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // strings and numbers only
+	}
+	return append(dst, text...)
+}

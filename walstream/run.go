@@ -1,0 +1,230 @@
+package walstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/jackc/pglogrepl"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"outferry/outbox"
+)
+
+// session is one Run: a connection for the stream, one for the catalog, and who answered there.
+type session struct {
+	*Source
+	out     chan<- *outbox.Batch
+	rep     *pgconn.PgConn
+	cat     *pgconn.PgConn
+	version int // server_version_num
+	sys     pglogrepl.IdentifySystemResult
+
+	busySince time.Time // the slot was found active
+	exported  string    // snapshot of a slot made by this session
+	ownOIDs   []uint32  // tables of ours that were announced
+	watching  bool      // the stream runs: the publication is checked, not mended
+}
+
+// Run streams from a position, which must be durable in Kafka, or from a first start when there is none.
+// It sends batches to out until ctx ends or something breaks; the caller starts anew from what is durable.
+// A nil error means that the file asked for the snapshot alone and it is done.
+//
+// To stop in order, stop receiving, commit, Confirm, and cancel ctx: the last confirmed position is sent
+// to the slot before Run returns.
+func (s *Source) Run(ctx context.Context, from outbox.Position, out chan<- *outbox.Batch) error {
+	h := &session{Source: s, out: out}
+	defer h.close()
+	if err := h.open(ctx); err != nil {
+		return err
+	}
+	pos, err := h.begin(ctx, from)
+	if err != nil {
+		return err
+	}
+	if pos.Phase == phaseSnapshot {
+		if pos, err = h.snapshot(ctx, pos); err != nil {
+			return err
+		}
+	}
+	if pos.Phase == phaseDone {
+		return nil
+	}
+	return h.stream(ctx, pos)
+}
+
+func (h *session) open(ctx context.Context) (err error) {
+	if h.rep, err = h.connect(ctx, true); err != nil {
+		return err
+	}
+	if h.cat, err = h.connect(ctx, false); err != nil {
+		return err
+	}
+	if h.sys, err = pglogrepl.IdentifySystem(ctx, h.rep); err != nil {
+		return transient("pg.connection", "identify the server: %w", plain(err))
+	}
+	r, err := queryOne(ctx, h.cat, "SELECT current_setting('server_version_num')")
+	if err != nil {
+		return transient("pg.connection", "ask for the server's version: %w", plain(err))
+	}
+	h.version = int(r.int(0))
+	return nil
+}
+
+func (h *session) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	for _, c := range []*pgconn.PgConn{h.rep, h.cat} {
+		if c != nil {
+			_ = c.Close(ctx)
+		}
+	}
+}
+
+// identity is a position without a place: who and where.
+func (h *session) identity(phase string) *position {
+	return &position{Kind: "postgres", Phase: phase, SystemID: h.sys.SystemID, Timeline: h.sys.Timeline,
+		Database: h.cfg.Source.Database, Slot: h.cfg.Source.Postgres.Slot}
+}
+
+// begin decides where to go on: the first start's steps, or the proof that the source continues from.
+func (h *session) begin(ctx context.Context, from outbox.Position) (*position, error) {
+	if from.IsZero() {
+		return h.firstStart(ctx)
+	}
+	pos, err := parsePosition(from)
+	if err != nil {
+		return nil, lost("kafka.offset_invalid", "look at it with outferry offsets show, and set it with outferry offsets set", err)
+	}
+	if pos.Phase == phaseIntent {
+		return h.continueIntent(ctx, pos)
+	}
+	return h.prove(ctx, pos)
+}
+
+// emit hands an empty batch over that only carries a position, and waits until it is durable.
+func (h *session) emit(ctx context.Context, p *position) error {
+	b := h.pool.Get(0)
+	if b == nil {
+		return fmt.Errorf("hand over position: no batch is free")
+	}
+	b.Position, b.Dry = p.appendTo(b.Position[:0]), true
+	select {
+	case h.out <- b:
+		return h.awaitConfirm(ctx, p.Phase)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// stream starts replication at pos and reads until ctx ends.
+func (h *session) stream(ctx context.Context, pos *position) error {
+	h.confirmed.Store(uint64(pos.LSN))
+	timeout, err := h.senderTimeout(ctx)
+	if err != nil {
+		return err
+	}
+	conn, pending, err := h.startReplication(ctx, pos.LSN)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if h.opt.Phase != nil {
+		h.opt.Phase(phaseStream)
+	}
+	w := &watch{session: h}
+	st := &stream{Source: h.Source, conn: conn, pending: pending, out: h.out, tick: w.tick,
+		pos: *pos, silence: max(2*timeout, 30*time.Second), keepalive: min(timeout/3, 10*time.Second)}
+	st.pos.Phase, st.pos.Snapshot = phaseStream, nil
+	st.asm = newAssembler(pos, func(m relationMessage) (*outbox.Table, error) { return h.describe(ctx, m) })
+	w.stream = st
+	h.log.Info("streaming", "lsn", pos.LSN.String(), "slot", pos.Slot)
+	err = st.run(ctx)
+	if ctx.Err() != nil {
+		st.leave()
+		return ctx.Err()
+	}
+	return err
+}
+
+// senderTimeout reads how long the server waits for a sign of life.
+func (h *session) senderTimeout(ctx context.Context) (time.Duration, error) {
+	r, err := queryOne(ctx, h.cat, "SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout'")
+	if err != nil {
+		return 0, transient("pg.connection", "read wal_sender_timeout: %w", plain(err))
+	}
+	if ms := r.int(0); ms > 0 {
+		return time.Duration(ms) * time.Millisecond, nil
+	}
+	return time.Minute, nil // 0: the server never asks, so we do
+}
+
+// startReplication takes the connection over from the library at the START_REPLICATION command: from here
+// on the bytes go from the socket straight into the batches.
+func (h *session) startReplication(ctx context.Context, at lsn) (net.Conn, func() bool, error) {
+	for {
+		conn, pending, err := h.tryStart(at)
+		if sqlState(err) != "55006" { // the slot is active
+			if err != nil {
+				return nil, nil, h.streamFault(sqlState(err), fmt.Errorf("start replication on slot %s at %s: %w", h.cfg.Source.Postgres.Slot, at, plain(err)))
+			}
+			return conn, pending, nil
+		}
+		if err := h.awaitSlot(ctx, err); err != nil {
+			return nil, nil, err
+		}
+	}
+}
+
+func (h *session) tryStart(at lsn) (net.Conn, func() bool, error) {
+	sql := fmt.Sprintf("START_REPLICATION SLOT %s LOGICAL %s (proto_version '1', publication_names %s)",
+		quoteIdent(h.cfg.Source.Postgres.Slot), at, quoteLiteral(quoteIdent(h.cfg.Source.Postgres.Publication)))
+	hijacked, err := h.rep.Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	h.rep = nil
+	return startCopy(hijacked, sql)
+}
+
+// awaitSlot waits while another connection holds the slot: a walsender that has not noticed that its reader
+// is gone lets go after wal_sender_timeout. The failed command left the connection unusable for a second try.
+func (h *session) awaitSlot(ctx context.Context, cause error) error {
+	if h.busySince.IsZero() {
+		h.busySince = time.Now()
+	}
+	timeout, err := h.senderTimeout(ctx)
+	if err != nil {
+		return err
+	}
+	if time.Since(h.busySince) > timeout+10*time.Second {
+		return &outbox.Fault{Code: "pg.slot_busy", Class: outbox.Busy, Err: fmt.Errorf("start replication on slot %s: %w", h.cfg.Source.Postgres.Slot, plain(cause))}
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(500 * time.Millisecond):
+	}
+	h.rep, err = h.connect(ctx, true)
+	return err
+}
+
+// streamFault sorts an error of the stream by SQLSTATE, never by its text.
+func (s *Source) streamFault(code string, err error) error {
+	slot := s.cfg.Source.Postgres.Slot
+	switch code {
+	case "42704":
+		return lost("pg.slot_missing", "the slot or its publication is gone, or the publication is younger than the slot's position; "+acceptGap, err)
+	case "55000":
+		return lost("pg.slot_lost", acceptGap, err)
+	case "42501":
+		return environment("pg.permission", fmt.Sprintf("run as a superuser: ALTER ROLE %s WITH REPLICATION", quoteIdent(s.cfg.Source.User)), "%w", err)
+	case "55006":
+		return &outbox.Fault{Code: "pg.slot_busy", Class: outbox.Busy, Err: fmt.Errorf("slot %s: %w", slot, err)}
+	}
+	return &outbox.Fault{Code: "pg.connection", Class: outbox.Transient, Err: err}
+}
+
+var errNoCopy = errors.New("the server did not start to copy")

@@ -1,0 +1,387 @@
+package walstream
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"outferry/outbox"
+)
+
+// rowKey tells rows of the seam apart: a hash of table and primary key, or of all values without one.
+type rowKey [16]byte
+
+// snapshot publishes the rows that were in the tables at pos.LSN, and returns the position from which to
+// stream. The first attempt reads the snapshot that the slot exported. That dies with its process, so a
+// later attempt reads a newer one, leaves out what it already published (by order) and what the slot will
+// bring (by key): together exactly the rows of the first.
+func (h *session) snapshot(ctx context.Context, pos *position) (*position, error) {
+	if h.opt.Phase != nil {
+		h.opt.Phase(phaseSnapshot)
+	}
+	states, err := h.tableStates(ctx, h.ask)
+	if err != nil {
+		return nil, err
+	}
+	sn := &snapshotReader{session: h, pos: *pos}
+	if sn.pos.Snapshot == nil {
+		sn.pos.Snapshot = &snapshotState{}
+	}
+	if err := sn.begin(ctx); err != nil {
+		return nil, err
+	}
+	for i := sn.pos.Snapshot.Table; i < len(states); i++ {
+		if err := sn.table(ctx, i, states[i]); err != nil {
+			return nil, err
+		}
+	}
+	if err := exec(ctx, h.cat, "COMMIT"); err != nil {
+		return nil, transient("pg.connection", "end snapshot: %w", plain(err))
+	}
+	next := *pos
+	next.Phase, next.Snapshot = phaseStream, nil
+	if h.cfg.Source.Snapshot == "initial_only" {
+		next.Phase = phaseDone
+	}
+	h.log.Info("snapshot done", "rows", sn.done)
+	return &next, h.emit(ctx, &next)
+}
+
+type snapshotReader struct {
+	*session
+	pos      position
+	seam     map[rowKey]struct{} // rows that the slot will bring
+	expected int64
+	done     int64
+	b        *outbox.Batch
+	keys     map[string][]int // by table
+}
+
+func (sn *snapshotReader) begin(ctx context.Context) error {
+	sn.cat.Frontend().SetMaxBodyLen(int(sn.cfg.Source.MaxRow))
+	if err := exec(ctx, sn.cat, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
+		return transient("pg.connection", "begin snapshot: %w", plain(err))
+	}
+	if sn.exported != "" {
+		if err := exec(ctx, sn.cat, "SET TRANSACTION SNAPSHOT "+quoteLiteral(sn.exported)); err != nil {
+			return transient("pg.connection", "take the slot's snapshot: %w", plain(err))
+		}
+	}
+	// A policy that hides rows must fail the snapshot, not shorten it.
+	if err := exec(ctx, sn.cat, "SET LOCAL row_security = off"); err != nil {
+		return transient("pg.connection", "begin snapshot: %w", plain(err))
+	}
+	if sn.exported == "" && sn.cfg.Source.Snapshot != "initial_only" {
+		return sn.readSeam(ctx)
+	}
+	return nil
+}
+
+// readSeam collects the rows that the log holds between the slot's point and this snapshot.
+func (sn *snapshotReader) readSeam(ctx context.Context) error {
+	r, err := queryOne(ctx, sn.cat, "SELECT pg_current_wal_insert_lsn(), pg_backend_pid()")
+	if err != nil {
+		return transient("pg.connection", "begin snapshot: %w", plain(err))
+	}
+	now := r.lsn(0)
+	if err := sn.awaitFlush(ctx, now); err != nil {
+		return err
+	}
+	sn.seam = map[rowKey]struct{}{}
+	asm := newAssembler(&sn.pos, func(m relationMessage) (*outbox.Table, error) { return sn.describe(ctx, m) })
+	sql := fmt.Sprintf("SELECT data FROM pg_logical_slot_peek_binary_changes(%s, %s, NULL, 'proto_version', '1', 'publication_names', %s)",
+		quoteLiteral(sn.cfg.Source.Postgres.Slot), quoteLiteral(now.String()), quoteLiteral(quoteIdent(sn.cfg.Source.Postgres.Publication)))
+	peek, err := sn.connect(ctx, false)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = peek.Close(context.WithoutCancel(ctx)) }()
+	err = eachRow(ctx, peek, sql, func(values [][]byte) error { return sn.seamMessage(ctx, asm, values[0]) })
+	if err != nil {
+		return sn.streamFault(sqlState(err), fmt.Errorf("read the log from slot %s up to the snapshot: %w", sn.cfg.Source.Postgres.Slot, plain(err)))
+	}
+	sn.log.Info("snapshot resumes", "rows_done", sn.pos.Snapshot.Rows, "rows_in_log", len(sn.seam))
+	return nil
+}
+
+func (sn *snapshotReader) awaitFlush(ctx context.Context, at lsn) error {
+	for {
+		r, err := queryOne(ctx, sn.cat, "SELECT pg_current_wal_flush_lsn()")
+		if err != nil {
+			return transient("pg.connection", "wait for the WAL to be flushed: %w", plain(err))
+		}
+		if r.lsn(0) >= at {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func (sn *snapshotReader) seamMessage(ctx context.Context, asm *assembler, data []byte) error {
+	raw, err := unhex(data)
+	if err != nil {
+		return err
+	}
+	var b outbox.Batch
+	if err := asm.message(&b, raw); err != nil {
+		return err
+	}
+	for i := range b.Rows {
+		if r := &b.Rows[i]; r.Op == outbox.Insert {
+			keys, err := sn.keyColumns(ctx, r.Table)
+			if err != nil {
+				return err
+			}
+			sn.seam[keyOf(r.Table, r.Values, keys)] = struct{}{}
+		}
+	}
+	return nil
+}
+
+func keyOf(t *outbox.Table, values [][]byte, keys []int) rowKey {
+	sum := sha256.New()
+	fmt.Fprintf(sum, "%s", t)
+	for _, i := range keys {
+		fmt.Fprintf(sum, "\x00%d:", len(values[i]))
+		sum.Write(values[i])
+	}
+	return rowKey(sum.Sum(nil))
+}
+
+// keyColumns returns the places of the primary key's columns, or of all.
+func (sn *snapshotReader) keyColumns(ctx context.Context, t *outbox.Table) ([]int, error) {
+	if keys, ok := sn.keys[t.String()]; ok {
+		return keys, nil
+	}
+	rows, err := query(ctx, sn.cat, fmt.Sprintf(`SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey)
+		WHERE i.indisprimary AND i.indrelid = %s::regclass`, quoteLiteral(tableName{t.Schema, t.Name}.sql())))
+	if err != nil {
+		return nil, transient("pg.connection", "read the primary key of %s: %w", t, plain(err))
+	}
+	var keys []int
+	for _, r := range rows {
+		if i := t.Index(r[0]); i >= 0 {
+			keys = append(keys, i)
+		}
+	}
+	if len(keys) == 0 {
+		for i := range t.Columns {
+			keys = append(keys, i)
+		}
+	}
+	if sn.keys == nil {
+		sn.keys = map[string][]int{}
+	}
+	sn.keys[t.String()] = keys
+	return keys, nil
+}
+
+// table publishes one table's rows.
+func (sn *snapshotReader) table(ctx context.Context, index int, state tableState) error {
+	t, err := tableOf(ctx, sn.ask, state)
+	if err != nil {
+		return err
+	}
+	if err := sn.estimate(ctx, state); err != nil {
+		return err
+	}
+	keys, err := sn.keyColumns(ctx, t)
+	if err != nil {
+		return err
+	}
+	if index != sn.pos.Snapshot.Table {
+		sn.pos.Snapshot = &snapshotState{Table: index}
+	}
+	order := sn.order(t, keys)
+	if err := exec(ctx, sn.cat, "DECLARE outferry NO SCROLL CURSOR FOR "+selectSQL(t, state.tableName, order, sn.pos.Snapshot.Key)); err != nil {
+		return sn.readFault(state.tableName, err)
+	}
+	fetch := fmt.Sprintf("FETCH %d FROM outferry", sn.cfg.Source.SnapshotRows)
+	for {
+		n := 0
+		err := eachRow(ctx, sn.cat, fetch, func(values [][]byte) error {
+			n++
+			return sn.row(ctx, t, keys, values)
+		})
+		if err != nil {
+			return sn.readFault(state.tableName, err)
+		}
+		if n == 0 {
+			break
+		}
+	}
+	if err := sn.handOver(ctx); err != nil {
+		return err
+	}
+	return exec(ctx, sn.cat, "CLOSE outferry")
+}
+
+func (sn *snapshotReader) readFault(t tableName, err error) error {
+	var f *outbox.Fault
+	var long *pgproto3.ExceededMaxBodyLenErr
+	switch {
+	case errors.As(err, &f) || errors.Is(err, context.Canceled):
+		return err
+	case errors.As(err, &long):
+		return &outbox.Fault{Code: "row.too_large", Class: outbox.Internal, Err: fmt.Errorf("snapshot of %s: %w", t, err), Remedy: "raise source.max_row, or delete the row"}
+	case sqlState(err) == "42501":
+		return environment("pg.permission", fmt.Sprintf("run as the table's owner: GRANT SELECT ON %s TO %s; where row security hides rows the role needs BYPASSRLS; or set source.snapshot to no_data", t.sql(), quoteIdent(sn.cfg.Source.User)),
+			"snapshot of %s: %w", t, plain(err))
+	}
+	return transient("pg.connection", "snapshot of %s: %w", t, plain(err))
+}
+
+func (sn *snapshotReader) estimate(ctx context.Context, state tableState) error {
+	r, err := queryOne(ctx, sn.cat, "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = "+state.oid)
+	if err != nil {
+		return transient("pg.connection", "estimate the rows of %s: %w", state, plain(err))
+	}
+	sn.expected += r.int(0)
+	return nil
+}
+
+// order is how the rows are read: the mapped timestamp first, where there is one, then the primary key; a table
+// without one by the place of its rows.
+func (sn *snapshotReader) order(t *outbox.Table, keys []int) []string {
+	if len(keys) == len(t.Columns) {
+		return []string{"ctid"}
+	}
+	var order []string
+	if i := t.Index(sn.cfg.Router.Columns.Timestamp); i >= 0 {
+		if k := t.Columns[i].Kind; k == outbox.Timestamp || k == outbox.TimestampTZ || k == outbox.Date {
+			order = append(order, "coalesce("+quoteIdent(t.Columns[i].Name)+", '-infinity')")
+		}
+	}
+	for _, i := range keys {
+		order = append(order, quoteIdent(t.Columns[i].Name))
+	}
+	return order
+}
+
+// selectSQL reads a table in order, after the key of the last published row, which each row repeats at its end.
+func selectSQL(t *outbox.Table, name tableName, order, after []string) string {
+	cols := make([]string, 0, len(t.Columns)+len(order))
+	for _, c := range t.Columns {
+		cols = append(cols, quoteIdent(c.Name))
+	}
+	where := ""
+	if len(after) == len(order) {
+		lits := make([]string, len(after))
+		for i, v := range after {
+			lits[i] = quoteLiteral(v)
+		}
+		where = fmt.Sprintf(" WHERE (%s) > (%s)", strings.Join(order, ", "), strings.Join(lits, ", "))
+	}
+	return fmt.Sprintf("SELECT %s, %s FROM %s%s ORDER BY %s", strings.Join(cols, ", "), strings.Join(order, ", "), name.sql(), where, strings.Join(order, ", "))
+}
+
+// row copies one row into the batch, unless the slot will bring it.
+func (sn *snapshotReader) row(ctx context.Context, t *outbox.Table, keys []int, values [][]byte) error {
+	n := len(t.Columns)
+	if len(sn.seam) > 0 {
+		if _, ok := sn.seam[keyOf(t, values[:n], keys)]; ok {
+			sn.passed(values[n:])
+			return nil
+		}
+	}
+	size := 0
+	for _, v := range values[:n] {
+		size += len(v)
+	}
+	if err := sn.room(ctx, size); err != nil {
+		return err
+	}
+	r := sn.b.AddRow(t, outbox.Snapshot, time.Now().UnixMicro())
+	for i, v := range values[:n] {
+		if v == nil {
+			continue
+		}
+		at := len(sn.b.Buf)
+		sn.b.Buf = append(sn.b.Buf, v...)
+		var err error
+		if r.Values[i], err = canonical(t.Columns[i].Kind, sn.b.Buf[at:len(sn.b.Buf):len(sn.b.Buf)]); err != nil {
+			return fmt.Errorf("column %s: %w", t.Columns[i].Name, err)
+		}
+	}
+	sn.passed(values[n:])
+	return nil
+}
+
+// passed moves the position past a row.
+func (sn *snapshotReader) passed(key [][]byte) {
+	sn.done++
+	s := sn.pos.Snapshot
+	s.Rows++
+	s.Key = s.Key[:0]
+	for _, v := range key {
+		s.Key = append(s.Key, string(v))
+	}
+}
+
+// room makes sure that size more bytes fit in the batch.
+func (sn *snapshotReader) room(ctx context.Context, size int) error {
+	if sn.b != nil && (cap(sn.b.Buf)-len(sn.b.Buf) < size || sn.opt.Single) {
+		if err := sn.handOver(ctx); err != nil {
+			return err
+		}
+	}
+	for sn.b == nil {
+		if sn.b = sn.pool.Get(size); sn.b != nil {
+			break
+		}
+		select {
+		case <-sn.pool.Freed():
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (sn *snapshotReader) handOver(ctx context.Context) error {
+	if sn.b == nil {
+		return nil
+	}
+	b := sn.b
+	sn.b = nil
+	b.Transactions = 1
+	b.Position = sn.pos.appendTo(b.Position[:0])
+	if sn.opt.Progress != nil {
+		sn.opt.Progress(sn.done, max(sn.expected, sn.done))
+	}
+	select {
+	case sn.out <- b:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// eachRow runs a query and calls f with each row as it comes. The values die with the call.
+func eachRow(ctx context.Context, c *pgconn.PgConn, sql string, f func([][]byte) error) error {
+	results := c.Exec(ctx, sql)
+	var failed error
+	for results.NextResult() {
+		r := results.ResultReader()
+		for r.NextRow() {
+			if failed == nil {
+				failed = f(r.Values())
+			}
+			if failed != nil {
+				_ = c.Close(ctx) // no use in reading the rest
+				return failed
+			}
+		}
+	}
+	return results.Close()
+}

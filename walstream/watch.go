@@ -1,0 +1,63 @@
+package walstream
+
+import (
+	"context"
+	"time"
+
+	"github.com/dustin/go-humanize"
+)
+
+const (
+	slotEvery        = 5 * time.Second
+	publicationEvery = 30 * time.Second
+)
+
+// watch looks at the slot and the publication beside the stream: a publication that no longer covers the
+// tables hides rows without an error on PostgreSQL 18.
+type watch struct {
+	*session
+	stream      *stream
+	slot        time.Time
+	publication time.Time
+	warned      bool
+}
+
+func (w *watch) tick(ctx context.Context) error {
+	now := time.Now()
+	if now.Sub(w.slot) < slotEvery {
+		return nil
+	}
+	w.slot = now
+	ctx, cancel := context.WithTimeout(ctx, w.cfg.Source.ConnectTimeout)
+	defer cancel()
+	slot, err := w.slotState(ctx, w.ask, w.version)
+	if err != nil {
+		return err
+	}
+	if slot != nil {
+		w.report(slot)
+	}
+	if now.Sub(w.publication) < publicationEvery {
+		return nil
+	}
+	w.publication, w.watching = now, true
+	return w.publicationCovers(ctx, true)
+}
+
+func (w *watch) report(slot *slotState) {
+	if w.opt.Slot != nil {
+		w.opt.Slot(SlotStatus{Retained: slot.retained, Safe: slot.safe, WALStatus: slot.walStatus})
+	}
+	if w.opt.Lag != nil {
+		behind := int64(0)
+		if at := max(w.stream.asm.end, w.stream.idle); slot.currentWAL > at {
+			behind = int64(slot.currentWAL - at)
+		}
+		w.opt.Lag(behind, time.Since(time.UnixMicro(w.stream.asm.tx.commit)) < behindAfter || behind == 0)
+	}
+	over := slot.retained > w.cfg.Source.Postgres.LagWarn || slot.walStatus == "unreserved"
+	if over && !w.warned {
+		w.log.Warn("slot holds much WAL", "slot", w.cfg.Source.Postgres.Slot, "retained", humanize.IBytes(uint64(slot.retained)), "wal_status", slot.walStatus)
+	}
+	w.warned = over
+}
