@@ -20,18 +20,23 @@ type CheckOptions struct {
 	Online       *Online // optional: it goes on reading meanwhile
 }
 
+func (o CheckOptions) defaults() CheckOptions {
+	if o.OffsetsTopic == "" {
+		o.OffsetsTopic = "outferry-offsets"
+	}
+	if o.Rules.TopicPrefix == "" {
+		o.Rules.TopicPrefix = "outbox.event."
+	}
+	if o.Patience == 0 {
+		o.Patience = 30 * time.Second
+	}
+	return o
+}
+
 // Check waits until every row has arrived or none has for as long as Patience, reads the topics from
 // their beginning, and reports. The workload must have ended; the pipeline may run or not.
 func Check(ctx context.Context, o *Oracle, opts CheckOptions) (*Report, error) {
-	if opts.OffsetsTopic == "" {
-		opts.OffsetsTopic = "outferry-offsets"
-	}
-	if opts.Rules.TopicPrefix == "" {
-		opts.Rules.TopicPrefix = "outbox.event."
-	}
-	if opts.Patience == 0 {
-		opts.Patience = 30 * time.Second
-	}
+	opts = opts.defaults()
 	s, err := newShelf(opts.Kafka)
 	if err != nil {
 		return nil, err

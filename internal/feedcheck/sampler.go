@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -22,8 +24,9 @@ type Sampler struct {
 	Every        time.Duration // 50 ms when zero
 	Patience     time.Duration // for the marker of a transaction that was decided; 30 s when zero
 
-	Samples  int64    // read after Run
-	Findings []string // read after Run
+	mu       sync.Mutex
+	samples  int64
+	findings []string
 
 	reader    *reader
 	committed uint64 // newest position in a committed record
@@ -62,11 +65,15 @@ func (s *Sampler) sample(ctx context.Context, shelf *shelf) {
 	if err != nil || s.read(ctx, shelf, end) != nil || !s.some {
 		return
 	}
-	s.Samples++
+	s.mu.Lock()
+	s.samples++
+	s.mu.Unlock()
 	if s.committed >= lsn || s.decided(ctx, shelf, lsn) {
 		return
 	}
-	s.Findings = append(s.Findings, fmt.Sprintf("slot at %X/%X, newest committed offset record at %X/%X", lsn>>32, uint32(lsn), s.committed>>32, uint32(s.committed)))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.findings = append(s.findings, fmt.Sprintf("slot at %X/%X, newest committed offset record at %X/%X", lsn>>32, uint32(lsn), s.committed>>32, uint32(s.committed)))
 }
 
 // end returns where the offsets partition ends now, whatever is committed there.
@@ -140,8 +147,20 @@ func (s *Sampler) decided(ctx context.Context, shelf *shelf, lsn uint64) bool {
 
 // Enter puts what was found into a report.
 func (s *Sampler) Enter(r *Report) {
-	r.Stats.SlotSamples = s.Samples
-	for _, f := range s.Findings {
+	r.Stats.SlotSamples = s.seen()
+	for _, f := range s.found() {
 		r.Add(AckAhead, "%s", f)
 	}
+}
+
+func (s *Sampler) seen() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.samples
+}
+
+func (s *Sampler) found() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.findings)
 }
