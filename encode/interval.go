@@ -1,6 +1,9 @@
 package encode
 
-import "bytes"
+import (
+	"bytes"
+	"math"
+)
 
 const (
 	microsPerSecond = 1_000_000
@@ -21,9 +24,12 @@ func intervalMicros(v []byte) (int64, error) {
 			clock, b = true, b[1:]
 			continue
 		}
-		part, rest, ok := intervalPart(b, clock)
-		if !ok {
-			return 0, ErrInvalid
+		part, rest, err := intervalPart(b, clock)
+		if err != nil {
+			return 0, err
+		}
+		if part > 0 && sum > math.MaxInt64-part || part < 0 && sum < math.MinInt64-part {
+			return 0, ErrUnrepresentable
 		}
 		sum, b = sum+part, rest
 	}
@@ -31,24 +37,27 @@ func intervalMicros(v []byte) (int64, error) {
 }
 
 // intervalPart reads one part, such as -3D or 6.7S.
-func intervalPart(b []byte, clock bool) (micros int64, rest []byte, ok bool) {
+func intervalPart(b []byte, clock bool) (micros int64, rest []byte, err error) {
 	b, negative := bytes.CutPrefix(b, []byte("-"))
 	n, rest, ok := parseDigits(b, 1, 12)
 	if !ok {
-		return 0, nil, false
+		return 0, nil, ErrInvalid
 	}
 	fraction, rest, ok := parseFraction(rest)
 	if !ok || len(rest) == 0 {
-		return 0, nil, false
+		return 0, nil, ErrInvalid
 	}
 	unit := unitMicros(rest[0], clock)
 	if unit == 0 || fraction != 0 && rest[0] != 'S' {
-		return 0, nil, false
+		return 0, nil, ErrInvalid
+	}
+	if n > math.MaxInt64/unit-1 {
+		return 0, nil, ErrUnrepresentable
 	}
 	if micros = n*unit + fraction; negative {
 		micros = -micros
 	}
-	return micros, rest[1:], true
+	return micros, rest[1:], nil
 }
 
 func unitMicros(unit byte, clock bool) int64 {
