@@ -6,6 +6,7 @@ package process
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -20,6 +21,7 @@ type Spec struct {
 	Env         []string       // besides PATH, HOME, TMPDIR and LANG, which are all that a server gets of ours
 	User        *User          // nil is who we are
 	Log         string         // output is appended to it
+	Stdin       io.Reader      // of Run; nothing where it is nil
 	DeathSignal syscall.Signal // sent by the kernel, where it can, when we die; default SIGKILL
 }
 
@@ -66,7 +68,7 @@ func command(s Spec) *exec.Cmd {
 		s.DeathSignal = syscall.SIGKILL
 	}
 	cmd := exec.Command(s.Args[0], s.Args[1:]...)
-	cmd.Dir = s.Dir
+	cmd.Dir, cmd.Stdin = s.Dir, s.Stdin
 	cmd.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.Dir, "TMPDIR=" + os.TempDir(), "LANG=C.UTF-8",
 	}, s.Env...)

@@ -23,10 +23,13 @@ type Database struct {
 	conn *pgx.Conn // the superuser's, made when wanted
 }
 
+// newName makes a name for a database that no other has, a word in every dialect.
+func newName() string { return "t" + strings.ToLower(rand.Text()[:10]) }
+
 // newDatabase makes a database on the server at port and drops it, with its slots, at the test's end.
 func newDatabase(t testing.TB, port int) *Database {
 	t.Helper()
-	d := &Database{Name: "t" + strings.ToLower(rand.Text()[:10]), Port: port}
+	d := &Database{Name: newName(), Port: port}
 	server := &Database{Name: "postgres", Port: port}
 	defer server.close()
 	server.Exec(t, "CREATE DATABASE "+d.Name+" OWNER app")

@@ -1,10 +1,8 @@
 package servers
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -105,7 +103,7 @@ func (b *Broker) Client(t testing.TB, opts ...kgo.Opt) *kgo.Client {
 // Prefix returns a beginning for names of topics, groups and pipelines that no other test has.
 func (b *Broker) Prefix(t testing.TB) string {
 	t.Helper()
-	return "t" + strings.ToLower(rand.Text()[:10]) + "-"
+	return newName() + "-"
 }
 
 // Stop shuts the broker down orderly.
