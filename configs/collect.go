@@ -98,7 +98,16 @@ func (c *collector) unknown(key, val *yaml.Node, path string, s *section) {
 	if c.nestedOldNames(key, val, path) {
 		return
 	}
-	hint, ok := family(path)
+	if slices.ContainsFunc(c.all, func(o Option) bool { return o.Path == path }) {
+		c.report(key, path, mistakef("each pipeline has its own: write it there", "not for all pipelines"))
+		return
+	}
+	hint, ok := suggestion{}, false
+	for _, l := range leaves(key, val, path, 0) {
+		if hint, ok = family(l.path); ok {
+			break
+		}
+	}
 	if !ok {
 		hint = s.suggest(key.Value, c.all)
 	}

@@ -86,7 +86,7 @@ func short(o *Option) string {
 		return strings.Join(strings.Split(strings.TrimSuffix(alternatives(o.Words), "."), " or "), ", ")
 	}
 	doc := o.Doc
-	for _, end := range []string{": ", "; ", ". "} {
+	for _, end := range []string{"; ", ". "} {
 		doc, _, _ = strings.Cut(doc, end)
 	}
 	return strings.ReplaceAll(strings.TrimSuffix(doc, "."), "`", "")

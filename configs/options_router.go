@@ -44,12 +44,12 @@ func topicOptions(r *Router) []Option {
 func placementOptions(r *Router) []Option {
 	return []Option{
 		{Path: "router.headers", Example: "{eventType: type}", into: &r.Headers,
-			Debezium: []string{"table.fields.additional.placement"}, Doc: "Further columns as record headers, `header: column`, in this order."},
+			Debezium: []string{"table.fields.additional.placement"}, Doc: "Further columns as record headers, `{header: column}`, in this order."},
 		{Path: "router.envelope", Example: "{eventType: type}", into: &r.Envelope,
-			Doc: "Further columns beside the payload in the value, `field: column`, in this order. The value then is an object with the payload in the field `payload`."},
+			Doc: "Further columns beside the payload in the value, `{field: column}`, in this order. The value then is an object with the payload in the field `payload`."},
 		{Path: "router.missing_column", Default: "error", Words: []string{"error", "ignore"}, into: &r.MissingColumn,
 			Debezium: []string{"table.field.additional.missing", "table.fields.additional.error.on.missing"},
-			Doc:      "What a column of headers, envelope or partition that the table does not have means."},
+			Doc:      "When the table lacks a column of headers, envelope or partition: stop, or go without it."},
 	}
 }
 

@@ -15,7 +15,7 @@ func generalOptions(p *Pipeline) []Option {
 			Debezium: []string{"exactly.once.support", "exactly.once.source.support"},
 			Doc:      "exactly_once puts events and position in one Kafka transaction; at_least_once is for brokers without transactions and may repeat one batch."},
 		{Path: "enabled", Default: "true", into: &p.Enabled,
-			Doc: "false: loaded and checked, not started."},
+			Doc: "Whether to start it. A pipeline that is not enabled is still loaded and checked."},
 	}
 }
 
@@ -91,9 +91,9 @@ func postgresOptions(p *Postgres) []Option {
 		{Path: "source.postgres.publication", Derived: "outferry_<name>, hyphens as underscores", into: &p.Publication,
 			Debezium: []string{"publication.name"}, Doc: "Publication of exactly the outbox tables, 63 bytes at most."},
 		{Path: "source.postgres.create", Default: "true", into: &p.Create,
-			Debezium: []string{"publication.autocreate.mode"}, Doc: "Create slot and publication when they are missing; false: only check them."},
+			Debezium: []string{"publication.autocreate.mode"}, Doc: "Create slot and publication when they are missing; otherwise they are only checked."},
 		{Path: "source.postgres.failover", Default: "false", into: &p.Failover,
-			Debezium: []string{"slot.failover"}, Doc: "PostgreSQL 17 and later: the slot is synced to standbys."},
+			Debezium: []string{"slot.failover"}, Doc: "Have the slot synced to standbys, on PostgreSQL 17 and later."},
 		{Path: "source.postgres.lag_warn", Default: "1GiB", Min: 1 << 20, Max: 1 << 50, into: &p.LagWarn,
 			Doc: "Log kept back by the slot from which status and metrics warn. At least 1MiB."},
 	}

@@ -50,11 +50,7 @@ func (l *loader) addOverride(o override) {
 	}
 	hint, ok := l.old.find(o.path)
 	if !ok {
-		paths := make([]string, len(all))
-		for i := range all {
-			paths[i] = all[i].Path
-		}
-		if near := nearest(o.path, paths); near != "" {
+		if near := nearest(o.path, paths(all)); near != "" {
 			hint.remedy = fmt.Sprintf("did you mean %s?", near)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -59,7 +60,7 @@ func parse(f *file, text []byte) ([]document, Findings) {
 			return documents, nil
 		}
 		if err != nil {
-			return documents, Findings{syntaxFinding(f, err)}
+			return documents, Findings{syntaxFinding(f, text, err)}
 		}
 		if root != nil {
 			documents = append(documents, document{file: f, root: root})
@@ -88,19 +89,59 @@ func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag(
 
 var (
 	syntaxLine    = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?(.*)$`)
-	unknownAnchor = regexp.MustCompile(`unknown anchor '.*' referenced`)
+	unknownAnchor = regexp.MustCompile(`unknown anchor '(.*)' referenced`)
 	flowReference = regexp.MustCompile(`[\[{,:]\s*\$\{`)
 )
 
 // syntaxFinding gives the library's message a place. A name that it quotes may be half a password.
-func syntaxFinding(f *file, err error) Finding {
+func syntaxFinding(f *file, text []byte, err error) Finding {
 	m := syntaxLine.FindStringSubmatch(strings.SplitN(err.Error(), "\n", 2)[0])
-	message := unknownAnchor.ReplaceAllString(m[2], "unknown anchor")
+	message := m[2]
 	line, _ := strconv.Atoi(m[1])
+	if anchor := unknownAnchor.FindStringSubmatch(message); anchor != nil {
+		message = "unknown anchor"
+		line = 1 + slices.IndexFunc(f.lines, func(l string) bool { return strings.Contains(l, "*"+anchor[1]) })
+	}
+	if strings.HasPrefix(message, "did not find expected") {
+		line = firstBad(text, line)
+	}
 	p := place{file: f, line: min(max(line, 1), len(f.lines)), column: 1}
-	text := f.lines[p.line-1]
-	p.column += len(text) - len(strings.TrimLeft(text, " \t"))
-	return p.finding("", mistakef(syntaxRemedy(text, message), "not YAML: %s", message))
+	source := f.lines[p.line-1]
+	p.column += len(source) - len(strings.TrimLeft(source, " \t"))
+	return p.finding("", mistakef(syntaxRemedy(source, message), "not YAML: %s", message))
+}
+
+// firstBad finds the line behind the longest beginning that can be parsed: for these messages the
+// library only says where the mapping or list around the mistake starts, and one line too early.
+func firstBad(text []byte, line int) int {
+	const tries, patience = 500, 50
+	good := line
+	ends := lineEnds(text)
+	for k := line; k <= len(ends) && k < line+tries && k < good+patience && len(text) < 64<<10; k++ {
+		if k > 0 && parses(text[:ends[k-1]]) {
+			good = k
+		}
+	}
+	return good + 1
+}
+
+func lineEnds(text []byte) []int {
+	var ends []int
+	for i, b := range text {
+		if b == '\n' {
+			ends = append(ends, i+1)
+		}
+	}
+	return ends
+}
+
+func parses(text []byte) bool {
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	for {
+		if _, err := next(decoder); err != nil {
+			return errors.Is(err, io.EOF)
+		}
+	}
 }
 
 func syntaxRemedy(line, message string) string {
@@ -111,6 +152,8 @@ func syntaxRemedy(line, message string) string {
 		return `inside [ ] and { } a reference needs quotes: "${NAME}"`
 	case message == "unknown anchor":
 		return "a value that starts with * needs quotes"
+	case strings.HasPrefix(message, "mapping values are not allowed"):
+		return "a value with a colon and a blank in it needs quotes; else the indentation is wrong"
 	}
 	return ""
 }

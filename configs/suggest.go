@@ -53,6 +53,11 @@ type suggestion struct {
 
 // suggest looks among the keys beside it, then for the same name elsewhere.
 func (s *section) suggest(key string, all []Option) suggestion {
+	if strings.Contains(key, ".") {
+		if near := nearest(key, paths(all)); near != "" {
+			return suggestion{path: near, remedy: "sections are nested: write " + strings.ReplaceAll(near, ".", ": {") + ": ..." + strings.Repeat("}", strings.Count(near, "."))}
+		}
+	}
 	if near := nearest(key, s.order); near != "" {
 		return suggestion{path: join(s.path, near), remedy: "did you mean " + near + "?"}
 	}
@@ -72,4 +77,12 @@ func (s *section) suggest(key string, all []Option) suggestion {
 		return suggestion{path: all[i].Path, remedy: "did you mean " + all[i].Path + "?"}
 	}
 	return suggestion{remedy: "known here: " + strings.Join(s.order, ", ")}
+}
+
+func paths(options []Option) []string {
+	all := make([]string, len(options))
+	for i := range options {
+		all[i] = options[i].Path
+	}
+	return all
 }

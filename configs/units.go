@@ -70,7 +70,7 @@ func bareDurationRemedy(text, shown string) string {
 
 // parseSize reads a number of bytes. 64M is refused, since tools read it in two ways.
 func parseSize(text, shown string) (int64, *mistake) {
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil && integerForm.MatchString(text) {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= 0 && integerForm.MatchString(text) {
 		return n, nil
 	}
 	if m := ambiguousSize.FindStringSubmatch(text); m != nil {
