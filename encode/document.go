@@ -57,6 +57,7 @@ type treeReader struct {
 // parse reads a whole document.
 func (x *Expander) parse(text []byte) (*node, error) {
 	x.reset(text)
+	defer x.release(text)
 	r := treeReader{dec: &x.dec, text: text}
 	var root node
 	if err := r.value(&root, 0); err != nil {

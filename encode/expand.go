@@ -41,6 +41,7 @@ func (x *Expander) Append(dst, text []byte) ([]byte, bool) {
 	}
 	start := len(dst)
 	x.reset(text)
+	defer x.release(text)
 	member := start // where the member began whose value comes next
 	for {
 		kind := x.dec.PeekKind()
@@ -73,6 +74,13 @@ func looksExpandable(text []byte) bool { return len(text) > 1 && (text[0] == '{'
 func (x *Expander) reset(text []byte) {
 	x.source = *bytes.NewBuffer(text)
 	x.dec.Reset(&x.source, x.opts...)
+}
+
+// release keeps a very large row from outliving its batch inside the decoder.
+func (x *Expander) release(text []byte) {
+	if len(text) > 1<<20 {
+		x.reset(nil)
+	}
 }
 
 // place tells whether the next token stands in an object, and if so whether it is a name.

@@ -40,11 +40,14 @@ func AppendEscaped(dst, s []byte) []byte {
 			continue
 		}
 		dst = append(dst, s[from:i]...)
-		r, n := rune(s[i]), 1
-		if r >= utf8.RuneSelf {
+		n := 1
+		if b := s[i]; b == '"' || b == '\\' { // nearly all of them, in a JSON text
+			dst = append(dst, '\\', b)
+		} else {
+			var r rune
 			r, n = utf8.DecodeRune(s[i:])
+			dst = appendRune(dst, r)
 		}
-		dst = appendRune(dst, r)
 		i += n
 		from = i
 	}
