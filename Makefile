@@ -29,6 +29,9 @@ test: vet tools
 test-all:
 	$(MAKE) test POSTGRES=$(POSTGRES_ALL) TIMEOUT=60m
 
+test-mysql: vet tools
+	OUTFERRY_TEST_MYSQL=$(MYSQL) $(WITH) -mysql $(MYSQL) -kafka -- $(GOTEST) -run 'MySQL|MariaDB|Binlog' $(PACKAGES)
+
 vet:
 	go vet $(PACKAGES)
 	@unformatted=$$(gofmt -l .); \

@@ -9,6 +9,8 @@ import (
 	"syscall"
 )
 
+// attributes: the kernel sends death when the thread that started the child ends. Go keeps its threads, but for one
+// that a goroutine locked and did not unlock.
 func attributes(death syscall.Signal) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: death}
 }

@@ -67,15 +67,15 @@ func Kafka(t testing.TB) *Broker {
 	}
 	addr := shared.Kafka
 	if addr == "" {
-		if addr, err = sharedKafka.get(struct{}{}, ShareKafka); err != nil {
+		if addr, err = sharedKafka.get(struct{}{}, shareKafka); err != nil {
 			t.Fatalf("kafka: %v", err)
 		}
 	}
 	return &Broker{Addr: addr, t: t}
 }
 
-// ShareKafka starts a broker that lives until EndAll, and returns its address.
-func ShareKafka() (addr string, err error) {
+// shareKafka starts a broker that lives until EndAll, and returns its address.
+func shareKafka() (addr string, err error) {
 	ctx, cancel := startContext()
 	defer cancel()
 	dir, err := newDir()

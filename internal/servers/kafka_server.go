@@ -125,7 +125,7 @@ func (k *kafkaServer) makeAccounts(ctx context.Context) error {
 
 func (k *kafkaServer) stop() error { return k.process.Stop(syscall.SIGTERM, time.Minute) }
 
-// Kill implements killer.
+// Kill implements anyServer.
 func (k *kafkaServer) Kill() error {
 	if k.process == nil {
 		return nil
@@ -135,4 +135,12 @@ func (k *kafkaServer) Kill() error {
 
 func signalKafka(sig syscall.Signal) func(*kafkaServer) error {
 	return func(k *kafkaServer) error { return k.process.Signal(sig) }
+}
+
+// LastLines implements anyServer.
+func (k *kafkaServer) LastLines(n int) string {
+	if k.process == nil {
+		return ""
+	}
+	return k.process.LastLines(n)
 }

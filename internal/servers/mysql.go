@@ -1,6 +1,7 @@
 package servers
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -93,11 +94,7 @@ func (m *MySQLServer) check(err error) {
 // MySQLVersions returns the servers that a test for all of them runs on: those of the variable
 // OUTFERRY_TEST_MYSQL, as in 8.0,mariadb10, which is also what it is without.
 func MySQLVersions(testing.TB) []string {
-	list := os.Getenv("OUTFERRY_TEST_MYSQL")
-	if list == "" {
-		list = "8.0,mariadb10"
-	}
-	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
+	return splitList(cmp.Or(os.Getenv("OUTFERRY_TEST_MYSQL"), "8.0,mariadb10"))
 }
 
 var sharedMySQL memo[string, int]
@@ -111,15 +108,15 @@ func MySQL(t testing.TB, version string) *MySQLDatabase {
 	}
 	port, ok := shared.MySQL[version]
 	if !ok {
-		if port, err = sharedMySQL.get(version, func() (int, error) { return ShareMySQL(version) }); err != nil {
+		if port, err = sharedMySQL.get(version, func() (int, error) { return shareMySQL(version) }); err != nil {
 			t.Fatalf("mysql %s: %v", version, err)
 		}
 	}
 	return newMySQLDatabase(t, version, port)
 }
 
-// ShareMySQL starts a server that lives until EndAll, and returns its port.
-func ShareMySQL(version string) (port int, err error) {
+// shareMySQL starts a server that lives until EndAll, and returns its port.
+func shareMySQL(version string) (port int, err error) {
 	ctx, cancel := startContext()
 	defer cancel()
 	dir, err := newDir()
@@ -147,7 +144,7 @@ func newMySQLDatabase(t testing.TB, version string, port int) *MySQLDatabase {
 	server.Exec(t, fmt.Sprintf("CREATE DATABASE %[1]s; GRANT ALL ON %[1]s.* TO app; GRANT SELECT ON %[1]s.* TO outferry", d.Name))
 	t.Cleanup(func() {
 		drop := fmt.Sprintf("DROP DATABASE %[1]s; REVOKE ALL ON %[1]s.* FROM app; REVOKE ALL ON %[1]s.* FROM outferry", d.Name)
-		if err := server.exec("root", drop); err != nil { // a test may have left its own server stopped
+		if err := server.exec(drop); err != nil { // a test may have left its own server stopped
 			t.Logf("drop database %s: %v", d.Name, err)
 		}
 	})
@@ -166,13 +163,13 @@ func (d *MySQLDatabase) URL(user string) string {
 // Exec runs statements as root, several at once where wanted, in one session.
 func (d *MySQLDatabase) Exec(t testing.TB, sql string, args ...any) {
 	t.Helper()
-	if err := d.exec("root", sql, args...); err != nil {
+	if err := d.exec(sql, args...); err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
 }
 
-func (d *MySQLDatabase) exec(user, sql string, args ...any) error {
-	db, err := openMySQL(d.Port, user, d.Name)
+func (d *MySQLDatabase) exec(sql string, args ...any) error {
+	db, err := openMySQL(d.Port, "root", d.Name)
 	if err != nil {
 		return err
 	}
@@ -186,8 +183,15 @@ func (d *MySQLDatabase) exec(user, sql string, args ...any) error {
 // Text runs a query as root and returns its one value as text, empty for NULL.
 func (d *MySQLDatabase) Text(t testing.TB, query string, args ...any) string {
 	t.Helper()
+	db, err := openMySQL(d.Port, "root", d.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
 	var text sql.NullString
-	if err := d.Connect(t, "root").QueryRow(query, args...).Scan(&text); err != nil {
+	if err := db.QueryRowContext(ctx, query, args...).Scan(&text); err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
 	return text.String

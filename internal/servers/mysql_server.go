@@ -189,7 +189,7 @@ func openMySQL(port int, user, database string) (*sql.DB, error) {
 
 func (m *mysqlServer) stop() error { return m.process.Stop(syscall.SIGTERM, 2*time.Minute) }
 
-// Kill implements killer.
+// Kill implements anyServer.
 func (m *mysqlServer) Kill() error {
 	if m.process == nil || !m.process.Running() {
 		return nil
@@ -199,4 +199,12 @@ func (m *mysqlServer) Kill() error {
 	}
 	// Its number in them may be another process's by the next start, which would then refuse.
 	return errors.Join(os.RemoveAll(m.path("mysqld.pid")), os.RemoveAll(m.path("mysqld.sock.lock")), os.RemoveAll(m.path("mysqld.sock")))
+}
+
+// LastLines implements anyServer.
+func (m *mysqlServer) LastLines(n int) string {
+	if m.process == nil {
+		return ""
+	}
+	return m.process.LastLines(n)
 }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -175,7 +173,7 @@ func (p *PostgresServer) check(err error) {
 // OUTFERRY_TEST_POSTGRES, as in 13,14, or else 15 and 18.
 func PostgresVersions(t testing.TB) []int {
 	t.Helper()
-	versions, err := ParseVersions(os.Getenv("OUTFERRY_TEST_POSTGRES"))
+	versions, err := parseVersions(os.Getenv("OUTFERRY_TEST_POSTGRES"))
 	if err != nil {
 		t.Fatalf("OUTFERRY_TEST_POSTGRES: %v", err)
 	}
@@ -183,15 +181,6 @@ func PostgresVersions(t testing.TB) []int {
 		return []int{15, 18}
 	}
 	return versions
-}
-
-// ParseVersions reads a list as in 15,18.
-func ParseVersions(list string) (versions []int, err error) {
-	for _, v := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' }) {
-		n, e := strconv.Atoi(v)
-		versions, err = append(versions, n), errors.Join(err, e)
-	}
-	return versions, err
 }
 
 var sharedPostgres memo[int, int]
@@ -205,15 +194,15 @@ func Postgres(t testing.TB, version int) *Database {
 	}
 	port, ok := shared.Postgres[version]
 	if !ok {
-		if port, err = sharedPostgres.get(version, func() (int, error) { return SharePostgres(version) }); err != nil {
+		if port, err = sharedPostgres.get(version, func() (int, error) { return sharePostgres(version) }); err != nil {
 			t.Fatalf("postgres %d: %v", version, err)
 		}
 	}
 	return newDatabase(t, port)
 }
 
-// SharePostgres starts a server that lives until EndAll, and returns its port.
-func SharePostgres(version int) (port int, err error) {
+// sharePostgres starts a server that lives until EndAll, and returns its port.
+func sharePostgres(version int) (port int, err error) {
 	ctx, cancel := startContext()
 	defer cancel()
 	dir, err := newDir()

@@ -42,15 +42,18 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// killer is a server of any kind.
-type killer interface{ Kill() error }
+// anyServer is what all kinds have in common.
+type anyServer interface {
+	Kill() error
+	LastLines(n int) string // of its log
+}
 
 // live are the servers of this process, by the directory that each one has for itself. A directory
 // without a server holds other files of a test.
 var live = struct {
 	sync.Mutex
-	servers map[string]killer
-}{servers: map[string]killer{}}
+	servers map[string]anyServer
+}{servers: map[string]anyServer{}}
 
 var sweepOnce sync.Once
 
@@ -78,7 +81,7 @@ func sweep() {
 	}
 }
 
-func register(dir string, s killer) {
+func register(dir string, s anyServer) {
 	live.Lock()
 	defer live.Unlock()
 	live.servers[dir] = s
@@ -121,11 +124,24 @@ func private(t testing.TB) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(lastLines(dir))
+		}
 		if err := end(dir); err != nil {
 			t.Error(err)
 		}
 	})
 	return dir
+}
+
+// lastLines is what a failed test shows of a server, whose directory goes with the test.
+func lastLines(dir string) string {
+	live.Lock()
+	defer live.Unlock()
+	if s := live.servers[dir]; s != nil {
+		return fmt.Sprintf("last lines of the server in %s:\n%s", dir, s.LastLines(20))
+	}
+	return dir + " held no server"
 }
 
 func startContext() (context.Context, context.CancelFunc) {

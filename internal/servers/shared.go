@@ -2,8 +2,12 @@ package servers
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -16,6 +20,83 @@ type Shared struct {
 	Postgres map[int]int    `json:"postgres,omitempty"` // ports, by major version
 	Kafka    string         `json:"kafka,omitempty"`    // host:port
 	MySQL    map[string]int `json:"mysql,omitempty"`    // ports, by version as MySQLOptions has it
+}
+
+// Share starts shared servers, all at once, that live until EndAll. The lists are as in 15,18 and 8.0,mariadb10.
+func Share(postgres string, kafka bool, mysql string) (Shared, error) {
+	versions, err := parseVersions(postgres)
+	if err != nil {
+		return Shared{}, fmt.Errorf("versions of postgres: %w", err)
+	}
+	s := starter{shared: Shared{Postgres: map[int]int{}, MySQL: map[string]int{}}}
+	for _, version := range versions {
+		s.begin(fmt.Sprintf("postgres %d", version), func() (func(), error) {
+			port, err := sharePostgres(version)
+			return func() { s.shared.Postgres[version] = port }, err
+		})
+	}
+	for _, version := range splitList(mysql) {
+		s.begin("mysql "+version, func() (func(), error) {
+			port, err := shareMySQL(version)
+			return func() { s.shared.MySQL[version] = port }, err
+		})
+	}
+	if kafka {
+		s.begin("kafka", func() (func(), error) {
+			addr, err := shareKafka()
+			return func() { s.shared.Kafka = addr }, err
+		})
+	}
+	s.all.Wait()
+	return s.shared, errors.Join(s.errs...)
+}
+
+// starter gathers what comes of starts that run side by side.
+type starter struct {
+	all    sync.WaitGroup
+	mu     sync.Mutex
+	shared Shared
+	errs   []error
+}
+
+// begin starts one server; what that returns is run when nobody else touches the result.
+func (s *starter) begin(name string, start func() (note func(), err error)) {
+	s.all.Go(func() {
+		note, err := start()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if err != nil {
+			s.errs = append(s.errs, fmt.Errorf("%s: %w", name, err))
+			return
+		}
+		note()
+	})
+}
+
+// Write puts the JSON into a file that lasts until EndAll.
+func (s Shared) Write() (file string, err error) {
+	b, err := json.Marshal(s)
+	if err != nil {
+		return "", err
+	}
+	dir, err := newDir()
+	if err != nil {
+		return "", err
+	}
+	file = filepath.Join(dir, "servers.json")
+	return file, os.WriteFile(file, b, 0o644)
+}
+
+func splitList(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+func parseVersions(list string) (versions []int, err error) {
+	for _, v := range splitList(list) {
+		n, e := strconv.Atoi(v)
+		versions, err = append(versions, n), errors.Join(err, e)
+	}
+	return versions, err
 }
 
 var given = sync.OnceValues(func() (shared Shared, err error) {
