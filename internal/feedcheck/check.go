@@ -78,7 +78,7 @@ func (c *check) committed(ctx context.Context) (map[place]int64, error) {
 		return nil, err
 	}
 	defer r.close()
-	c.opts.Rules.Partitions = map[string]int32{}
+	c.rules()
 	j := NewJudge(c.oracle, c.opts.Rules, c.report)
 	var rec Record
 	see := func(k *kgo.Record) {
@@ -99,6 +99,18 @@ func (c *check) committed(ctx context.Context) (map[place]int64, error) {
 	}
 	j.Finish()
 	return ends, nil
+}
+
+// rules fills in what only now can be known.
+func (c *check) rules() {
+	r := &c.opts.Rules
+	r.Partitions = map[string]int32{}
+	if r.Begin.IsZero() && !c.oracle.Begun.IsZero() {
+		r.Begin = c.oracle.Begun.Add(-time.Minute)
+	}
+	if r.End.IsZero() {
+		r.End = time.Now().Add(c.opts.Patience + time.Minute)
+	}
 }
 
 // drain reads until everything has arrived, or nothing more does.

@@ -14,7 +14,8 @@ type Dialect interface {
 	Tables(t Tables) []string                                                   // creates what is missing, the outbox included
 	Bump(ctx context.Context, c *sql.Conn, t Tables, key string) (int64, error) // adds a version to the key and returns it; the key stays locked
 
-	// Begin, Commit and Rollback on a connection of one's own; the prepared kind where TwoPhase says so.
+	// A transaction that is prepared before it ends, where TwoPhase says so. Begin gets an empty gid for
+	// any other kind, which then ends with COMMIT or ROLLBACK.
 	Begin(gid string) string
 	Prepare(gid string) []string
 	Finish(gid string, commit bool) string

@@ -20,6 +20,7 @@ type Online struct {
 	mu     sync.Mutex
 	saw    *sightings
 	lastAt time.Time
+	err    error // the last that a fetch gave
 }
 
 // NewOnline returns a reader of all topics with the prefix, also of those to come.
@@ -44,6 +45,7 @@ func (o *Online) Run(ctx context.Context) error {
 			o.saw.add(r)
 			o.lastAt = time.Now()
 		})
+		fetches.EachError(func(_ string, _ int32, err error) { o.err = err })
 		o.mu.Unlock()
 	}
 	if err := ctx.Err(); !errors.Is(err, context.Canceled) {
@@ -59,6 +61,12 @@ func (o *Online) Records() (int64, time.Time) {
 	return o.saw.records, o.lastAt
 }
 
+func (o *Online) lastError() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.err
+}
+
 // catchUp waits until it has read to the ends.
 func (o *Online) catchUp(ctx context.Context, ends map[place]int64, patience time.Duration, report *Report) error {
 	for deadline := time.Now().Add(patience); ; {
@@ -67,7 +75,7 @@ func (o *Online) catchUp(ctx context.Context, ends map[place]int64, patience tim
 			return nil
 		}
 		if time.Now().After(deadline) {
-			report.Add(Hanging, "%s/%d: the online reader is stuck", late.topic, late.partition)
+			report.Add(Hanging, "%s/%d: the online reader is stuck (last error: %v)", late.topic, late.partition, o.lastError())
 			return nil
 		}
 		if err := pause(ctx, 50*time.Millisecond); err != nil {

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Oracle knows which transactions committed and the versions that their keys got. It takes about 12
 // bytes a transaction and a bit a row.
 type Oracle struct {
 	Spec    Spec
+	Begun   time.Time // when the workload was first started, by its own clock
 	writers []history
 	rows    int64 // that must arrive
 	txs     int64

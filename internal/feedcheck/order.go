@@ -15,9 +15,9 @@ type keyState struct {
 	afterGap  string // the row behind the first jump
 }
 
-// place checks that a key stays in its partition. A key that one transaction took and no other ever
+// affinity checks that a key stays in its partition. A key that one transaction took and no other ever
 // will is forgotten as soon as its rows are there, so that memory follows the shared keys only.
-func (j *Judge) place(r *Record, ref Ref, key string, t *Tx) {
+func (j *Judge) affinity(r *Record, ref Ref, key string) {
 	n := j.rules.Partitions[r.Topic]
 	if !j.rules.AnyPartition && n > 0 && javaPartition([]byte(key), n) != r.Partition {
 		j.report.Add(Affinity, "%s: %s belongs in partition %d", at(r), ref, javaPartition([]byte(key), n))
@@ -63,14 +63,14 @@ func (k *keyState) follows(v int64, nth int) bool {
 }
 
 func (j *Judge) writerOrder(r *Record, ref Ref) {
-	at0 := place{r.Topic, r.Partition}
-	last := j.writers[at0]
+	here := place{r.Topic, r.Partition}
+	last := j.writers[here]
 	if last == nil {
 		last = make([]Ref, j.oracle.Spec.Writers)
 		for i := range last {
 			last[i].Tx = -1
 		}
-		j.writers[at0] = last
+		j.writers[here] = last
 	}
 	l := &last[ref.W]
 	if ref.Tx < l.Tx || ref.Tx == l.Tx && ref.Row < l.Row {

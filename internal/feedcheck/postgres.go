@@ -43,7 +43,7 @@ func (Postgres) Tables(t Tables) []string {
 	payload       ` + t.Payload + `)`,
 		"CREATE TABLE IF NOT EXISTS " + t.Prefix + "_agg (k varchar(255) PRIMARY KEY, v bigint NOT NULL)",
 		"CREATE TABLE IF NOT EXISTS " + t.Prefix + "_ledger (w integer, tx bigint, versions text NOT NULL, digest bigint NOT NULL, PRIMARY KEY (w, tx))",
-		"CREATE TABLE IF NOT EXISTS " + t.Prefix + "_run (spec text NOT NULL)",
+		"CREATE TABLE IF NOT EXISTS " + t.Prefix + "_run (spec text NOT NULL, begun bigint NOT NULL)",
 	}
 }
 

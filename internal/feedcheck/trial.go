@@ -51,6 +51,7 @@ func startWatch(ctx context.Context, opts *TrialOptions, db *sql.DB) (*watch, er
 		return nil, err
 	}
 	opts.Check.Online = online
+	opts.Check.Rules.JSONB = opts.Check.Rules.JSONB || opts.Load.Tables.Payload == "jsonb"
 	ctx, cancel := context.WithCancel(ctx)
 	w := &watch{cancel: cancel}
 	w.run(func() error { return online.Run(ctx) })

@@ -76,7 +76,7 @@ func (w *writer) one(ctx context.Context, tx int64) error {
 }
 
 func (w *writer) transact(ctx context.Context, t *Tx) error {
-	if _, err := w.conn.ExecContext(ctx, w.load.dialect.Begin(w.gid(t))); err != nil {
+	if _, err := w.conn.ExecContext(ctx, w.load.dialect.Begin(w.branch(t))); err != nil {
 		return err
 	}
 	versions, err := w.fill(ctx, t)
@@ -206,6 +206,15 @@ func (w *writer) committed(t *Tx, err error) error {
 	return nil
 }
 
+// branch is the gid of a transaction that is meant to be prepared, which some databases want to know
+// at its beginning, and empty for any other.
+func (w *writer) branch(t *Tx) string {
+	if w.load.twoPhase && (t.End == PrepareCommit || t.End == PrepareRollback) {
+		return w.gid(t)
+	}
+	return ""
+}
+
 func (w *writer) gid(t *Tx) string { return fmt.Sprintf("%s%d-%d", w.load.gids(), t.W, t.Tx) }
 
 // settle waits until the server no longer works for the lost connection, so that whatever became of
@@ -213,6 +222,8 @@ func (w *writer) gid(t *Tx) string { return fmt.Sprintf("%s%d-%d", w.load.gids()
 func (w *writer) settle(ctx context.Context, t *Tx) error {
 	lost := w.name
 	w.drop()
+	ctx, cancel := context.WithTimeout(ctx, w.load.patience())
+	defer cancel()
 	return w.load.retry(ctx, func() error {
 		for {
 			alive, err := w.load.dialect.Alive(ctx, w.load.db, lost)

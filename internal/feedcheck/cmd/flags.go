@@ -80,6 +80,7 @@ func (f *flags) checkFlags() {
 	f.set.BoolVar(&r.AnyHeaders, "any-headers", false, "allow headers that nobody named")
 	f.set.BoolVar(&r.AnyPartition, "any-partition", false, "a key may be in any one partition")
 	f.set.BoolVar(&r.AnyOrder, "any-order", false, "don't check order: a backlog was taken as a snapshot")
+	f.set.BoolVar(&r.AnyTime, "any-time", false, "don't check timestamps")
 	f.set.BoolVar(&r.AllowGhosts, "allow-ghosts", false, "the database was made to lose commits")
 	f.set.DurationVar(&f.check.Patience, "patience", 0, "give up waiting for rows when none came for so long (default 30s)")
 	f.set.BoolVar(&f.json, "json", false, "print the report as JSON")
