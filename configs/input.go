@@ -80,6 +80,9 @@ func readLimited(name string) ([]byte, error) {
 func (l *loader) parse(name string, text []byte) {
 	f := &file{name: name, dir: filepath.Dir(name), rank: l.files}
 	l.files++
+	if l.first == nil {
+		l.first = f
+	}
 	documents, findings := parse(f, text)
 	l.documents = append(l.documents, documents...)
 	l.findings = append(l.findings, findings...)

@@ -53,6 +53,7 @@ type loader struct {
 	opts      Options
 	findings  Findings
 	files     int
+	first     *file
 	documents []document
 
 	set       Set
@@ -75,7 +76,7 @@ func (l *loader) load() (*Set, Findings) {
 	}
 	l.overridesFit(len(pipelines))
 	if len(pipelines) == 0 && len(l.findings) == 0 {
-		l.add(place{file: l.firstFile()}, "", mistakef("write at least name, source and kafka", "no pipeline"))
+		l.add(place{file: l.first}, "", mistakef("write at least name, source and kafka", "no pipeline"))
 	}
 	l.compare()
 	return &l.set, l.finish()
@@ -92,13 +93,6 @@ func (l *loader) finish() Findings {
 
 func (l *loader) add(at place, path string, m *mistake) {
 	l.findings = append(l.findings, at.finding(path, m))
-}
-
-func (l *loader) firstFile() *file {
-	if len(l.documents) > 0 {
-		return l.documents[0].file
-	}
-	return &file{name: "pipeline file"}
 }
 
 // split finds the one service document. A document that is no mapping is neither.

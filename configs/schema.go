@@ -96,7 +96,7 @@ func (o *Option) valueSchema() schema {
 	case "duration":
 		return either(schema{"type": "string", "pattern": durationPattern})
 	case "size":
-		return either(schema{"type": "integer", "minimum": 0}, schema{"type": "string", "pattern": sizePattern})
+		return either(o.integerSchema(), schema{"type": "string", "pattern": sizePattern})
 	case "list":
 		return either(schema{"type": "array", "items": schema{"type": text}})
 	case "map":
