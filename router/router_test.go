@@ -167,6 +167,15 @@ func TestRecordsAreDebeziums(t *testing.T) {
 		}, changes: []string{"aggregatetype", "A-1"},
 			want: `outbox.event.A-1 10711fa5` + id + ` {"schema":{"type":"struct","fields":[{"type":"struct","fields":[{"type":"int32","optional":true,"field":"a"}],"optional":true,"name":"payload","field":"payload"},` +
 				`{"type":"string","optional":false,"field":"t"}],"optional":false,"name":"public.outbox.A-1.Value"},"payload":{"payload":{"a":1},"t":"OrderCreated"}}`},
+		{name: "envelope as Kafka Connect prints it", enc: configs.Encoding{Value: "json_with_schema"}, change: func(c *configs.Router) {
+			c.Envelope, c.Columns.SchemaVersion = []configs.Placement{{Name: "eventType", Column: "type"}}, "version"
+			c.ExpandJSON = true
+		}, changes: []string{"payload", `{"a":1,"l":[{"x":1.5},{"x":2.5,"y":"b"}]}`},
+			want: `outbox.event.Order 10711fa5` + id + ` {"schema":{"type":"struct","fields":[{"type":"struct","fields":[{"type":"int32","optional":true,"field":"a"},` +
+				`{"type":"array","items":{"type":"struct","fields":[{"type":"double","optional":true,"field":"x"},{"type":"string","optional":true,"field":"y"}],` +
+				`"optional":false,"name":"payload.l"},"optional":true,"field":"l"}],"optional":true,"name":"payload","field":"payload"},` +
+				`{"type":"string","optional":false,"field":"eventType"}],"optional":false,"name":"public.outbox.Order.Value","version":2},` +
+				`"payload":{"payload":{"a":1,"l":[{"x":1.5,"y":null},{"x":2.5,"y":"b"}]},"eventType":"OrderCreated"}}`},
 		{name: "envelope without its fields", enc: asStrings, change: func(c *configs.Router) {
 			c.Envelope, c.MissingColumn = []configs.Placement{{Name: "x", Column: "gone"}}, "ignore"
 			c.Headers, c.Columns.Partition = c.Envelope, "gone"
@@ -238,6 +247,10 @@ func TestTopicsAreMadeAsInJava(t *testing.T) {
 		{".*", `a\$b\\c`, "Order", `a$b\c`},
 		{".*", "fixed", "Order", "fixed"},
 		{"(?<routedByValue>.*)", "x", "a\nb", "a\nb"},
+		{"(.)(.)(.)(.)(.)(.)(.)(.)(.)(.)(.)", "$11-$12", "abcdefghijk", "k-a2"},
+		{"(a*?)(a*)", "$1|$2", "aaa", "|aaa"},
+		{"a|ab|abc", "x", "abc", "xbc"},
+		{"(?i)order", "o", "ORDER", "o"},
 		{"(?<a>[a-z]+)-(?<b>[a-z]+)", "${b}.${a}", "post-created", "created.post"},
 	} {
 		rule, err := newTopicRule(c.pattern, c.template)
