@@ -72,8 +72,8 @@ func capturedColumn(t *testing.T, name string) outbox.Column {
 	return col
 }
 
-// isLongDouble finds the values that Java 17 prints with more digits than they need, as 2.0E-3 never
-// but 2e23 always: Java 19 and later, whose text we write, don't.
+// isLongDouble finds the values that Java 17 prints with more digits than they need, such as 2e23. We
+// write the shortest text, as Java 19 and later do.
 func isLongDouble(kind outbox.Kind, value []byte) bool {
 	bits := map[outbox.Kind]int{outbox.Float64: 64, outbox.Float32: 32}[kind]
 	if bits == 0 || isSpecial(value) {

@@ -54,15 +54,15 @@ func (f *inference) value(n *node, path string) (*shape, error) {
 	case '"':
 		return &shape{kind: stringShape, optional: true}, nil
 	case '0':
-		return number64(n.raw)
+		return inferNumber(n.raw)
 	case 'n':
 		return &shape{kind: nullShape, optional: true}, nil
 	}
 	return &shape{kind: boolShape, optional: true}, nil
 }
 
-// number64 takes int32, int64 or double. An integer beyond int64 has no Connect type that keeps it.
-func number64(raw []byte) (*shape, error) {
+// inferNumber takes int32, int64 or double. An integer beyond int64 has no Connect type that keeps it.
+func inferNumber(raw []byte) (*shape, error) {
 	s := &shape{kind: doubleShape, optional: true}
 	if i, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
 		s.kind = int64Shape
