@@ -31,10 +31,15 @@ func newFlags(verb string) *flags {
 	f.set.StringVar(&f.load.DSN, "dsn", "", "the database, postgres://...")
 	f.set.StringVar(&f.load.Tables.Outbox, "outbox", "outbox", "outbox table")
 	f.set.StringVar(&f.load.Tables.Prefix, "tables", "feed", "prefix of the checker's own tables")
-	if verb != "check" {
+	f.set.StringVar(&f.load.Tables.Payload, "payload", "text", "type of the payload column where the table is made: text or jsonb")
+	if verb != "load" {
+		f.set.StringVar(&f.brokers, "brokers", "localhost:9092", "comma-separated")
+		f.set.StringVar(&f.check.OffsetsTopic, "offsets-topic", "outferry-offsets", "- for a feed without offset records")
+	}
+	if verb == "load" || verb == "trial" {
 		f.loadFlags()
 	}
-	if verb != "load" {
+	if verb == "check" || verb == "trial" {
 		f.checkFlags()
 	}
 	if verb == "trial" {
@@ -61,7 +66,6 @@ func (f *flags) loadFlags() {
 	f.set.IntVar(&s.TwoPhase, "two-phase", s.TwoPhase, "percent prepared first")
 	f.set.IntVar(&s.Cut, "cut", s.Cut, "percent whose connection is cut around the commit")
 	f.set.StringVar(&f.types, "types", strings.Join(s.Types, ","), "aggregate types")
-	f.set.StringVar(&f.load.Tables.Payload, "payload", "text", "type of the payload column where the table is made: text or jsonb")
 	f.set.Int64Var(&f.load.Transactions, "transactions", 0, "stop after so many; 0 no limit")
 	f.set.DurationVar(&f.load.Duration, "duration", 0, "stop after so long; 0 no limit")
 	f.set.Float64Var(&f.load.Rate, "rate", 0, "transactions a second; 0 as fast as it goes")
@@ -70,9 +74,7 @@ func (f *flags) loadFlags() {
 
 func (f *flags) checkFlags() {
 	r := &f.check.Rules
-	f.set.StringVar(&f.brokers, "brokers", "localhost:9092", "comma-separated")
 	f.set.StringVar(&r.TopicPrefix, "topics", "outbox.event.", "prefix of the event topics")
-	f.set.StringVar(&f.check.OffsetsTopic, "offsets-topic", "outferry-offsets", "- for a feed without offset records")
 	f.set.StringVar(&f.check.Pipeline, "pipeline", "", "name of the pipeline")
 	f.set.BoolVar(&r.AtLeastOnce, "at-least-once", false, "replays are allowed")
 	f.set.BoolVar(&r.JSONB, "jsonb", false, "the payload column is jsonb: compare by meaning")
@@ -97,7 +99,7 @@ func (f *flags) parse(args []string) error {
 		return fmt.Errorf("unexpected %q", f.set.Arg(0))
 	case f.load.DSN == "":
 		return errors.New("-dsn is missing")
-	case f.brokers != "" && f.check.OffsetsTopic != "-" && f.check.Pipeline == "":
+	case f.set.Lookup("pipeline") != nil && f.check.OffsetsTopic != "-" && f.check.Pipeline == "":
 		return errors.New("-pipeline is missing; -offsets-topic - for a feed that has no offset records")
 	}
 	if f.types != "" {

@@ -1,11 +1,13 @@
 // Command cmd writes a workload into an outbox and checks what became of it in Kafka.
 //
+//	go run ./internal/feedcheck/cmd prepare -dsn URL -brokers localhost:9092
 //	go run ./internal/feedcheck/cmd load  -dsn URL -seed 1 -duration 30s
 //	go run ./internal/feedcheck/cmd check -dsn URL -brokers localhost:9092 -pipeline posts
 //	go run ./internal/feedcheck/cmd trial -dsn URL -brokers localhost:9092 -pipeline posts -slot outferry_posts -duration 1m
 //
-// trial is both at once, with a reader that looks on; SIGINT ends its workload early and goes on to
-// the check. Exit codes: 0 nothing wrong, 1 could not be judged, 2 wrong use, 4 something is wrong.
+// prepare makes the tables and the offsets topic, so that the pipeline can be started before the first
+// row. trial is load and check at once, with a reader that looks on; SIGINT ends its workload early and
+// goes on to the check. Exit codes: 0 nothing wrong, 1 could not be judged, 2 wrong use, 4 something is wrong.
 package main
 
 import (
@@ -16,6 +18,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"outferry/internal/feedcheck"
 )
@@ -45,7 +49,7 @@ func main() {
 }
 
 func usage() {
-	fmt.Fprintln(os.Stderr, "usage: load | check | trial, with -h for the flags of each")
+	fmt.Fprintln(os.Stderr, "usage: prepare | load | check | trial, with -h for the flags of each")
 	os.Exit(exitUsage)
 }
 
@@ -53,7 +57,7 @@ func run(ctx context.Context, verb string, args []string, stop <-chan struct{}) 
 	f := newFlags(verb)
 	var err error
 	switch verb {
-	case "load", "check", "trial":
+	case "prepare", "load", "check", "trial":
 		err = f.parse(args)
 	default:
 		usage()
@@ -66,13 +70,30 @@ func run(ctx context.Context, verb string, args []string, stop <-chan struct{}) 
 		return exitUsage
 	}
 	report, err := map[string]func(context.Context, *flags, <-chan struct{}) (*feedcheck.Report, error){
-		"load": load, "check": check, "trial": trial,
+		"prepare": prepare, "load": load, "check": check, "trial": trial,
 	}[verb](ctx, f, stop)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return exitFailed
 	}
 	return f.print(report)
+}
+
+func prepare(ctx context.Context, f *flags, _ <-chan struct{}) (*feedcheck.Report, error) {
+	db, err := f.load.Dialect.Open(f.load.DSN)
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	if err := feedcheck.Prepare(ctx, f.load.Dialect, db, f.load.Tables); err != nil || f.check.OffsetsTopic == "-" {
+		return nil, err
+	}
+	client, err := kgo.NewClient(f.check.Kafka...)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	return nil, feedcheck.MakeOffsetsTopic(ctx, client, f.check.OffsetsTopic, 50)
 }
 
 func load(ctx context.Context, f *flags, stop <-chan struct{}) (*feedcheck.Report, error) {
