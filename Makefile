@@ -24,7 +24,7 @@ build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/outferry ./cmd/outferry
 
 test: vet tools
-	OUTFERRY_TEST_POSTGRES=$(POSTGRES) $(WITH) -postgres $(POSTGRES) -kafka -- $(GOTEST) $(PACKAGES)
+	OUTFERRY_TEST_POSTGRES=$(POSTGRES) OUTFERRY_TEST_MYSQL= $(WITH) -postgres $(POSTGRES) -kafka -- $(GOTEST) $(PACKAGES)
 
 test-all:
 	$(MAKE) test POSTGRES=$(POSTGRES_ALL) TIMEOUT=60m

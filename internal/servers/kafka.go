@@ -17,6 +17,9 @@ type KafkaOptions struct {
 	RequireClientCert bool     // on TLSAddr
 	SASL              bool     // opens SASLAddr, and with TLS also SASLTLSAddr: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512
 	ACL               bool     // nothing is allowed that no ACL allows, but for the plain listener, whose clients may do everything
+
+	// Behind opens one more plain listener, and says at which address its clients are to find it: that of a proxy.
+	Behind func(addr string) string
 }
 
 // kafkaAccounts have their name as password, over every SASL mechanism.

@@ -13,7 +13,7 @@ import (
 
 // kafkaPorts are zero where a listener is not wanted.
 type kafkaPorts struct {
-	controller, plain, tls, sasl, saslTLS int
+	controller, plain, tls, sasl, saslTLS, behind int
 }
 
 func (o KafkaOptions) ports() (p kafkaPorts, err error) {
@@ -27,6 +27,9 @@ func (o KafkaOptions) ports() (p kafkaPorts, err error) {
 	if o.SASL && o.TLS != nil {
 		want = append(want, &p.saslTLS)
 	}
+	if o.Behind != nil {
+		want = append(want, &p.behind)
+	}
 	for _, port := range want {
 		if *port, err = process.FreePort(); err != nil {
 			return p, err
@@ -35,13 +38,13 @@ func (o KafkaOptions) ports() (p kafkaPorts, err error) {
 	return p, nil
 }
 
-// listeners names each listener by its protocol, which is what Kafka assumes where no map says otherwise.
+// listeners names each listener by its protocol, but the one behind a proxy.
 func (p kafkaPorts) listeners() []string {
 	var l []string
 	for _, one := range []struct {
 		protocol string
 		port     int
-	}{{"PLAINTEXT", p.plain}, {"SSL", p.tls}, {"SASL_PLAINTEXT", p.sasl}, {"SASL_SSL", p.saslTLS}} {
+	}{{"PLAINTEXT", p.plain}, {"SSL", p.tls}, {"SASL_PLAINTEXT", p.sasl}, {"SASL_SSL", p.saslTLS}, {"BEHIND", p.behind}} {
 		if one.port != 0 {
 			l = append(l, fmt.Sprintf("%s://127.0.0.1:%d", one.protocol, one.port))
 		}
@@ -53,7 +56,7 @@ func (p kafkaPorts) listeners() []string {
 const kafkaDefaults = `process.roles=broker,controller
 node.id=1
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL,BEHIND:PLAINTEXT
 inter.broker.listener.name=PLAINTEXT
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
@@ -72,10 +75,14 @@ log.cleaner.dedupe.buffer.size=8388608
 
 func kafkaProperties(p kafkaPorts, storage string, o KafkaOptions) string {
 	listeners := strings.Join(p.listeners(), ",")
+	advertised := listeners
+	if o.Behind != nil {
+		advertised = strings.Replace(listeners, "BEHIND://"+address(p.behind), "BEHIND://"+o.Behind(address(p.behind)), 1)
+	}
 	lines := []string{
 		fmt.Sprintf("controller.quorum.voters=1@127.0.0.1:%d", p.controller),
 		fmt.Sprintf("listeners=%s,CONTROLLER://127.0.0.1:%d", listeners, p.controller),
-		"advertised.listeners=" + listeners,
+		"advertised.listeners=" + advertised,
 		"log.dirs=" + storage,
 	}
 	if o.SASL {

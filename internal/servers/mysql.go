@@ -1,7 +1,6 @@
 package servers
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -92,9 +91,13 @@ func (m *MySQLServer) check(err error) {
 }
 
 // MySQLVersions returns the servers that a test for all of them runs on: those of the variable
-// OUTFERRY_TEST_MYSQL, as in 8.0,mariadb10, which is also what it is without.
+// OUTFERRY_TEST_MYSQL, which may be none, or else 8.0 and mariadb10.
 func MySQLVersions(testing.TB) []string {
-	return splitList(cmp.Or(os.Getenv("OUTFERRY_TEST_MYSQL"), "8.0,mariadb10"))
+	list, ok := os.LookupEnv("OUTFERRY_TEST_MYSQL")
+	if !ok {
+		list = "8.0,mariadb10"
+	}
+	return splitList(list)
 }
 
 var sharedMySQL memo[string, int]

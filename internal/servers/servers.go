@@ -71,6 +71,9 @@ func newDir() (string, error) {
 	return dir, nil
 }
 
+// TempDir makes a directory that goes with the shared servers, for what all tests of a process use.
+func TempDir() (string, error) { return newDir() }
+
 func sweep() {
 	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*-*"))
 	for _, dir := range dirs {
