@@ -1,0 +1,78 @@
+// Package binlog turns the binary log of MySQL (8.0 and newer) or MariaDB (10.11 and newer) into batches of
+// committed outbox rows, in commit order.
+//
+// In goes a position that is durable in Kafka, or none at a first start; out come batches, each with the
+// position after it. An event that can't be read or whose checksum is wrong, a position that can't be
+// proven continuous, rows that were logged in part, as a statement or by XA: each stops the stream with a
+// fault, and no row is skipped. Events of other tables are passed over undecoded. Rows written with
+// sql_log_bin=0 are in no log, so nobody can see them. Routing, and deciding when a position is safe, are
+// left to the caller.
+package binlog
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/hashicorp/go-hclog"
+
+	"outferry/configs"
+	"outferry/outbox"
+)
+
+// Options are what the pipeline asks of a source beyond its file. Every func may be nil.
+type Options struct {
+	Single   bool                             // one transaction a batch: everything before a bad row can then be delivered
+	Progress func(done, expected int64)       // snapshot rows
+	Lag      func(bytes int64, caughtUp bool) // every few seconds while streaming
+	Ghosts   func(gtids string)               // a promoted server never had what we published
+	Phase    func(phase string)               // snapshot or stream begins
+	Skipped  func(reason string, rows int)    // rows of ours that are not handed over
+}
+
+// Source streams the log of one server. Make a new one for each Run.
+type Source struct {
+	cfg     *configs.Pipeline
+	set     settings
+	log     hclog.Logger
+	opt     Options
+	pool    *outbox.Pool
+	news    chan struct{} // Confirm was called
+	lastPos atomic.Pointer[position]
+}
+
+// New returns a source for the pipeline. Nothing is connected yet.
+func New(cfg *configs.Pipeline, log hclog.Logger, opt Options) *Source {
+	return &Source{cfg: cfg, set: settingsOf(cfg), log: log, opt: opt,
+		pool: outbox.NewPool(int(cfg.Kafka.MaxBuffered)), news: make(chan struct{}, 1)}
+}
+
+// Confirm says that everything up to pos is committed in Kafka. The server needs no such word; the
+// snapshot's steps wait for it. Any goroutine may call it.
+func (s *Source) Confirm(pos outbox.Position) {
+	p, err := parsePosition(pos)
+	if err != nil {
+		return // it came from us, through the pipeline; Run would have refused it
+	}
+	s.lastPos.Store(p)
+	select {
+	case s.news <- struct{}{}:
+	default:
+	}
+}
+
+// awaitConfirm blocks until a position of the phase is confirmed.
+func (s *Source) awaitConfirm(ctx context.Context, phase string) error {
+	for {
+		if p := s.lastPos.Load(); p != nil && p.Phase == phase {
+			return nil
+		}
+		select {
+		case <-s.news:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Inflight returns the bytes of batches that the pipeline still holds.
+func (s *Source) Inflight() int { return s.pool.Used() }

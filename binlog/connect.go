@@ -1,0 +1,183 @@
+package binlog
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/go-mysql-org/go-mysql/client"
+	"github.com/go-mysql-org/go-mysql/mysql"
+
+	"outferry/internal/transport"
+	"outferry/outbox"
+)
+
+// connect opens a connection whose texts are UTF-8 and whose times are UTC.
+func (s *Source) connect(ctx context.Context) (*client.Conn, error) {
+	password, err := s.cfg.Source.Password.Get()
+	if err != nil {
+		return nil, &outbox.Fault{Code: "mysql.config", Class: outbox.Config, Err: fmt.Errorf("read source.password: %w", err)}
+	}
+	secure, err := transport.TLS(s.cfg.Source.TLS, s.cfg.Source.Host)
+	if err != nil {
+		return nil, &outbox.Fault{Code: "mysql.config", Class: outbox.Config, Err: err}
+	}
+	c, err := s.dial(ctx, password, secure)
+	if err != nil && s.cfg.Source.TLS.Mode == "prefer" && !isServerError(err) && !isDialError(err) {
+		c, err = s.dial(ctx, password, nil)
+		if err == nil && !transport.Loopback(s.cfg.Source.Host) {
+			s.log.Warn("connection is not encrypted", "host", s.cfg.Source.Host, "remedy", "set source.tls.mode to require or verify-full")
+		}
+	}
+	if err != nil {
+		return nil, s.connectFault(err)
+	}
+	if err := setUp(c); err != nil {
+		c.Close()
+		return nil, transient("mysql.connection", "set up a connection: %w", err)
+	}
+	return c, nil
+}
+
+func (s *Source) address() string {
+	src := &s.cfg.Source
+	if strings.HasPrefix(src.Host, "/") {
+		return src.Host
+	}
+	return net.JoinHostPort(src.Host, strconv.Itoa(src.Port))
+}
+
+func (s *Source) dial(ctx context.Context, password string, secure *tls.Config) (*client.Conn, error) {
+	timeout := s.cfg.Source.ConnectTimeout
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return client.ConnectWithContext(ctx, s.address(), s.cfg.Source.User, password, "", timeout, func(c *client.Conn) error {
+		c.ReadTimeout, c.WriteTimeout = s.set.readTimeout, s.set.readTimeout
+		// Rows of a snapshot are read off the wire by ourselves, in the plain form.
+		c.UnsetCapability(mysql.CLIENT_QUERY_ATTRIBUTES)
+		c.UnsetCapability(mysql.CLIENT_DEPRECATE_EOF)
+		c.SetAttributes(map[string]string{"program_name": "outferry-" + s.cfg.Name})
+		if secure != nil {
+			c.SetTLSConfig(secure)
+		}
+		return nil
+	})
+}
+
+// setUp makes the server's texts those that package outbox names.
+func setUp(c *client.Conn) error {
+	for _, sql := range []string{
+		"SET NAMES utf8mb4",
+		"SET SESSION time_zone = '+00:00', SESSION sql_mode = '', SESSION net_write_timeout = 3600, SESSION autocommit = 1",
+	} {
+		if _, err := c.Execute(sql); err != nil {
+			return plain(err)
+		}
+	}
+	return nil
+}
+
+// connectFault sorts a failed connection by the server's error number: what a person must mend, and what
+// time mends.
+func (s *Source) connectFault(err error) error {
+	f := &outbox.Fault{Code: "mysql.unreachable", Class: outbox.Transient, Err: fmt.Errorf("connect to mysql at %s: %w", s.address(), plain(err))}
+	switch code := errorCode(err); {
+	case code == 1045 || code == 1698 || code == 1251 || code == 1820 || code == 1862:
+		f.Code, f.Class, f.Remedy = "mysql.auth", outbox.Environment, "check source.user and source.password, and from which hosts the account may log in"
+	case code == 1130:
+		f.Code, f.Class, f.Remedy = "mysql.auth", outbox.Environment, "allow the account to log in from this host"
+	case code == 1040 || code == 1203:
+		f.Code, f.Remedy = "mysql.too_many_connections", "raise max_connections"
+	case code != 0:
+	case isTLS(err):
+		f.Code, f.Class, f.Remedy = "mysql.tls", outbox.Environment, "check source.tls: mode, ca_file, server_name and the server's certificate"
+	case strings.Contains(err.Error(), "auth plugin"):
+		f.Code, f.Class, f.Remedy = "mysql.auth", outbox.Environment, "give the account caching_sha2_password, mysql_native_password or ed25519"
+	}
+	return f
+}
+
+// plain drops what the library adds around a cause: stacks and words.
+func plain(err error) error {
+	var me *mysql.MyError
+	if errors.As(err, &me) {
+		return &serverError{code: int(me.Code), message: me.Message}
+	}
+	return err
+}
+
+func errorCode(err error) int {
+	var me *mysql.MyError
+	if errors.As(err, &me) {
+		return int(me.Code)
+	}
+	var se *serverError
+	if errors.As(err, &se) {
+		return se.code
+	}
+	return 0
+}
+
+func isServerError(err error) bool { return errorCode(err) != 0 }
+
+func isDialError(err error) bool {
+	var op *net.OpError
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.As(err, &op) && op.Op == "dial"
+}
+
+func isTLS(err error) bool {
+	var cert *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	var alert tls.AlertError
+	return errors.As(err, &cert) || errors.As(err, &record) || errors.As(err, &alert) ||
+		strings.Contains(err.Error(), "tls:") || strings.Contains(err.Error(), "does not support TLS")
+}
+
+// row is one row of an answer; NULL is an empty text.
+type row []string
+
+// query runs a statement on a connection that nobody else uses at the time.
+func query(c *client.Conn, sql string) ([]row, error) {
+	r, err := c.Execute(sql)
+	if err != nil {
+		return nil, plain(err)
+	}
+	defer r.Close()
+	if r.Resultset == nil {
+		return nil, nil
+	}
+	rows := make([]row, r.RowNumber())
+	for i := range rows {
+		rows[i] = make(row, r.ColumnNumber())
+		for j := range rows[i] {
+			text, err := r.GetString(i, j)
+			if err != nil {
+				return nil, err
+			}
+			rows[i][j] = strings.Clone(text) // it lies in a buffer that the library uses again
+		}
+	}
+	return rows, nil
+}
+
+func (r row) int(i int) int64 {
+	v, _ := strconv.ParseInt(r[i], 10, 64)
+	return v
+}
+
+// closing ends a connection when the context does, so that no read outlives it.
+func closing(ctx context.Context, c *client.Conn) (stop func() bool) {
+	return context.AfterFunc(ctx, func() { _ = c.Close() })
+}
+
+// quoteText and quoteName are the only ways by which a text gets into a statement.
+func quoteText(s string) string {
+	return "'" + strings.NewReplacer("\\", "\\\\", "'", "''", "\x00", "\\0").Replace(s) + "'"
+}
+
+func quoteName(s string) string { return "`" + strings.ReplaceAll(s, "`", "``") + "`" }

@@ -1,0 +1,119 @@
+package binlog
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/go-mysql-org/go-mysql/client"
+	"github.com/go-mysql-org/go-mysql/mysql"
+)
+
+// heartbeat is how often an idle server says so. It is also how soon it notices that a reader is gone,
+// which frees our number for the next.
+const heartbeatNanos = 1_000_000_000
+
+// requestDump sets the connection up as a replica's and asks for the log after pos. What follows on the
+// connection is read by a wire. With noWait the server ends the log where it ends now.
+func (h *session) requestDump(c *client.Conn, pos *position, noWait bool) error {
+	for _, sql := range h.dumpSettings(pos) {
+		if _, err := c.Execute(sql); err != nil {
+			return transient("mysql.connection", "ask for the log: %w", plain(err))
+		}
+	}
+	if err := h.register(c); err != nil {
+		return h.denied(transientPlain(err), h.srv)
+	}
+	flags := uint16(0)
+	if noWait {
+		flags = 1
+	}
+	c.ResetSequence()
+	if err := c.WritePacket(h.dumpCommand(pos, flags)); err != nil {
+		return transient("mysql.connection", "ask for the log: %w", err)
+	}
+	return nil
+}
+
+func transientPlain(err error) error {
+	if isServerError(err) {
+		return plain(err)
+	}
+	return transient("mysql.connection", "register as a replica: %w", err)
+}
+
+func (h *session) dumpSettings(pos *position) []string {
+	set := []string{
+		fmt.Sprintf("SET @master_heartbeat_period = %d, @source_heartbeat_period = %d", heartbeatNanos, heartbeatNanos),
+		"SET @master_binlog_checksum = @@GLOBAL.binlog_checksum, @source_binlog_checksum = @@GLOBAL.binlog_checksum",
+	}
+	if h.srv.kind == mariaKind {
+		set = append(set, "SET @mariadb_slave_capability = 4")
+		if pos.ByGTID {
+			set = append(set, "SET @slave_connect_state = "+quoteText(pos.GTID), "SET @slave_gtid_strict_mode = 1")
+		}
+	}
+	return set
+}
+
+// register makes us known under our number, so that a second reader can see it.
+func (h *session) register(c *client.Conn) error {
+	host, _ := os.Hostname()
+	host = host[:min(len(host), 60)]
+	b := make([]byte, 4, 64)
+	b = append(b, mysql.COM_REGISTER_SLAVE)
+	b = binary.LittleEndian.AppendUint32(b, h.set.serverID)
+	b = append(append(b, byte(len(host))), host...)
+	b = append(b, 0, 0)                        // user, password: not shown
+	b = binary.LittleEndian.AppendUint16(b, 0) // port
+	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0)      // rank, source
+	c.ResetSequence()
+	if err := c.WritePacket(b); err != nil {
+		return err
+	}
+	_, err := c.ReadOKPacket()
+	return err
+}
+
+func (h *session) dumpCommand(pos *position, flags uint16) []byte {
+	b := make([]byte, 4, 64)
+	if pos.Kind == mysqlKind && pos.ByGTID {
+		set, _ := parseMySQLSet(pos.GTID) // prove has read it
+		encoded := set.encode()
+		const throughGTID = 4
+		b = append(b, mysql.COM_BINLOG_DUMP_GTID)
+		b = binary.LittleEndian.AppendUint16(b, flags|throughGTID)
+		b = binary.LittleEndian.AppendUint32(b, h.set.serverID)
+		b = binary.LittleEndian.AppendUint32(b, 0) // no file name
+		b = binary.LittleEndian.AppendUint64(b, 4)
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(encoded)))
+		return append(b, encoded...)
+	}
+	file, at := pos.File, uint32(pos.Pos)
+	if pos.ByGTID {
+		file, at = "", 4
+	}
+	b = append(b, mysql.COM_BINLOG_DUMP)
+	b = binary.LittleEndian.AppendUint32(b, at)
+	b = binary.LittleEndian.AppendUint16(b, flags)
+	b = binary.LittleEndian.AppendUint32(b, h.set.serverID)
+	return append(b, file...)
+}
+
+// socketOf returns what lies under the library's connection. Nothing is buffered above it: each answer has
+// been read to its end.
+func socketOf(c *client.Conn) net.Conn { return c.Conn.Conn }
+
+// dumpFault sorts what ends a stream. At its start the server refuses positions that it can't serve; later
+// the same number may mean less, and the next start's proof tells.
+func (h *session) dumpFault(err error, pos *position, started bool) error {
+	switch code := errorCode(err); {
+	case code == 1236 && !started && !strings.Contains(err.Error(), "same server_"):
+		return lost("mysql.log_purged", acceptGap, "continue at %s: the server refuses: %w", pos, err)
+	case code == 1227 || code == 1045 || code == 1142:
+		return h.denied(err, h.srv)
+	}
+	return transient("mysql.connection", "read the log: %w", err)
+}

@@ -1,0 +1,96 @@
+package binlog
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"outferry/outbox"
+)
+
+// The phases of a pipeline's life on MySQL and MariaDB, in order. Nothing has to be made on the server,
+// so there is no intent.
+const (
+	phaseSnapshot = "snapshot" // rows that were in the table at the position are being published
+	phaseStream   = "stream"   // everything before the position is published
+	phaseDone     = "done"     // snapshot: initial_only has ended
+)
+
+// position is what outbox.Position holds for MySQL and MariaDB: what has been processed, as a GTID set
+// or, where the server numbers nothing, as the place after the last transaction. A GTID set alone is no
+// identity, hence the server and the anchor.
+type position struct {
+	Kind       kind           `json:"kind"`
+	Phase      string         `json:"phase"`
+	ServerUUID string         `json:"server_uuid"` // server_uid on MariaDB
+	GTID       string         `json:"gtid,omitempty"`
+	ByGTID     bool           `json:"by_gtid"` // an empty set is a position too
+	File       string         `json:"file,omitempty"`
+	Pos        uint64         `json:"pos,omitempty"`
+	Anchor     *anchor        `json:"anchor,omitempty"`
+	Part       *part          `json:"part,omitempty"`
+	Snapshot   *snapshotState `json:"snapshot,omitempty"`
+}
+
+// anchor is something that must still be true on the same server: the transaction GTID begins at File and
+// Pos. Without GTIDs it is the moment at which the server began the file. Numbers and file names come
+// again after a reset, but not both at one place.
+type anchor struct {
+	GTID    string `json:"gtid,omitempty"`
+	File    string `json:"file"`
+	Pos     uint64 `json:"pos,omitempty"`
+	Created uint32 `json:"created,omitempty"`
+}
+
+// part is the published beginning of the transaction after the position.
+type part struct {
+	GTID string `json:"gtid,omitempty"`
+	Rows int64  `json:"rows"`
+}
+
+// snapshotState is how far the snapshot has come.
+type snapshotState struct {
+	Table int      `json:"table"` // index in source.tables
+	Key   []string `json:"key"`   // of the last published row, as hexadecimal text; none before the first
+	Rows  int64    `json:"rows"`
+}
+
+func parsePosition(p outbox.Position) (*position, error) {
+	var pos position
+	d := json.NewDecoder(bytes.NewReader(p))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&pos); err != nil {
+		return nil, fmt.Errorf("read position: %w", err)
+	}
+	if pos.Kind != mysqlKind && pos.Kind != mariaKind {
+		return nil, fmt.Errorf("read position: it is of kind %q, want mysql or mariadb", pos.Kind)
+	}
+	if !pos.ByGTID && (pos.File == "" || pos.Pos == 0) {
+		return nil, fmt.Errorf("read position: it has neither a GTID set nor a place in a file")
+	}
+	if _, err := parseGTIDSet(pos.Kind, pos.GTID); err != nil {
+		return nil, fmt.Errorf("read position: %w", err)
+	}
+	switch pos.Phase {
+	case phaseSnapshot, phaseStream, phaseDone:
+		return &pos, nil
+	}
+	return nil, fmt.Errorf("read position: phase %q is unknown", pos.Phase)
+}
+
+// appendTo appends the position's JSON to dst.
+func (p *position) appendTo(dst outbox.Position) outbox.Position {
+	text, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // strings and numbers only
+	}
+	return append(dst, text...)
+}
+
+// String is the short form for log lines.
+func (p *position) String() string {
+	if p.ByGTID {
+		return p.GTID
+	}
+	return fmt.Sprintf("%s:%d", p.File, p.Pos)
+}

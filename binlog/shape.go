@@ -1,0 +1,323 @@
+package binlog
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"outferry/outbox"
+)
+
+// shape is one layout of an outbox table: what the house knows of it, and how its rows are read.
+type shape struct {
+	table   *outbox.Table
+	columns []column
+	event   []byte // the TABLE_MAP event it was made of, without its table id
+}
+
+// column is one column of a shape. Its outbox.Column is the one of the table.
+type column struct {
+	wireColumn
+	outbox.Column
+	decode    decodeFunc
+	transcode transcoder
+	swap      swap
+}
+
+// catalogColumn is what information_schema says of a column now, which may be later than the log.
+type catalogColumn struct {
+	name       string
+	dataType   string // bigint, varchar, uuid
+	columnType string // bigint unsigned, varchar(36), enum('a','b')
+	charset    string
+	nullable   bool
+}
+
+// catalog asks the server for a table's columns: only when the log leaves something unsaid, and only
+// when the table's shape has changed.
+type catalog func(schema, table string) ([]catalogColumn, error)
+
+// shaper makes shapes of TABLE_MAP events.
+type shaper struct {
+	kind     kind
+	charsets charsets
+	catalog  catalog
+	uuid     func(name string) (swap, bool) // a BINARY(16) of this name holds a UUID
+}
+
+func (s *shaper) shape(body []byte) (*shape, error) {
+	t, err := decodeTableMap(body, s.kind)
+	if err != nil {
+		return nil, fmt.Errorf("read table map: %w", err)
+	}
+	out := &shape{event: bytes.Clone(body[6:]), columns: make([]column, len(t.columns)),
+		table: &outbox.Table{Schema: string(t.schema), Name: string(t.table), Columns: make([]outbox.Column, len(t.columns))}}
+	known, err := s.known(t)
+	if err != nil {
+		return nil, err
+	}
+	for i, w := range t.columns {
+		col, err := s.column(w, known[i], t.charset)
+		if err != nil {
+			return nil, fmt.Errorf("column %d (%s) of %s: %w", i+1, w.name, out.table, err)
+		}
+		out.columns[i], out.table.Columns[i] = col, col.Column
+	}
+	return out, nil
+}
+
+// known returns what the catalog adds to each column. Where the log has no names they must come from
+// there, and then the catalog's table must have the same layout still.
+func (s *shaper) known(t *tableMap) ([]catalogColumn, error) {
+	none := make([]catalogColumn, len(t.columns))
+	if !s.incomplete(t) {
+		return none, nil
+	}
+	found, err := s.catalog(string(t.schema), string(t.table))
+	if err != nil {
+		return nil, err
+	}
+	if !t.named {
+		if why := differs(t, found); why != "" {
+			return nil, environment("mysql.names_unknown", "run SET GLOBAL binlog_row_metadata=FULL before the table changes; for rows that are in the log without names, undo the change or accept the gap with outferry offsets set",
+				"name the columns of %s.%s: the log has no names and the table has changed since: %s", t.schema, t.table, why)
+		}
+		for i := range found {
+			t.columns[i].name = found[i].name
+		}
+		return found, nil
+	}
+	byName := map[string]catalogColumn{}
+	for _, f := range found {
+		byName[f.name] = f
+	}
+	for i := range t.columns {
+		none[i] = byName[t.columns[i].name]
+	}
+	return none, nil
+}
+
+// incomplete reports whether the event leaves out what a row can't be read without: names, labels, or
+// whether a binary string of MariaDB is of one of its own types.
+func (s *shaper) incomplete(t *tableMap) bool {
+	if !t.named {
+		return true
+	}
+	for i := range t.columns {
+		w := &t.columns[i]
+		if w.isEnumOrSet() && w.labels == nil || s.kind == mariaKind && w.kind == typeString {
+			return true
+		}
+	}
+	return false
+}
+
+// differs compares the layout in the log with that in the catalog, as far as the log tells it.
+func differs(t *tableMap, found []catalogColumn) string {
+	if len(found) != len(t.columns) {
+		return fmt.Sprintf("%d columns then, %d now", len(t.columns), len(found))
+	}
+	for i, w := range t.columns {
+		if f := found[i]; !wireTypes[f.dataType].has(w.kind) {
+			return fmt.Sprintf("column %d was of type %d, and is %s", i+1, w.kind, f.dataType)
+		}
+	}
+	return ""
+}
+
+// column settles one column.
+func (s *shaper) column(w wireColumn, known catalogColumn, charsetTold bool) (column, error) {
+	col := column{wireColumn: w, transcode: copyBytes}
+	col.Column = outbox.Column{Name: w.name, Nullable: w.nullable, TypeName: known.columnType}
+	if w.isEnumOrSet() && w.labels == nil {
+		col.wireColumn.labels = parseLabels(known.columnType)
+	}
+	if strings.Contains(known.columnType, "unsigned") {
+		col.unsigned = true
+	}
+	if k, ok := kinds[w.kind]; ok {
+		s.plain(&col, k.kind, k.unsigned, k.name, k.decode)
+		return col, s.labels(&col)
+	}
+	cs, err := s.charsetOf(w, known, charsetTold)
+	if err != nil {
+		return col, err
+	}
+	switch w.kind {
+	case typeString:
+		s.fixedString(&col, cs, known.dataType)
+	case typeVarchar, typeVarString:
+		s.text(&col, cs, "varchar", "varbinary", decodeString)
+	case typeBlob, typeTinyBlob, typeMediumBlob, typeLongBlob:
+		s.text(&col, cs, "text", "blob", decodeBlob)
+		col.Length = 0
+	case typeVarcharZ:
+		s.text(&col, cs, "varchar", "varbinary", decodeCompressedString)
+	case typeBlobZ:
+		s.text(&col, cs, "text", "blob", decodeCompressedBlob)
+		col.Length = 0
+	default:
+		return col, fmt.Errorf("type %d is unknown", w.kind)
+	}
+	return col, nil
+}
+
+// plain settles the columns whose wire type says all.
+func (s *shaper) plain(col *column, signed, unsigned outbox.Kind, name string, decode decodeFunc) {
+	col.decode, col.Kind = decode, signed
+	if col.unsigned {
+		col.Kind = unsigned
+	}
+	switch w := col.wireColumn; w.kind {
+	case typeNewDecimal:
+		col.Precision, col.Scale = 0, int(w.meta&0xff)
+		name = fmt.Sprintf("decimal(%d,%d)", w.meta>>8, w.meta&0xff)
+	case typeBit:
+		col.Length = int(w.meta>>8)*8 + int(w.meta&0xff)
+		name = fmt.Sprintf("bit(%d)", col.Length)
+	case typeTime2, typeDatetime2, typeTimestamp2:
+		col.Precision = int(w.meta)
+		if w.meta > 0 {
+			name += "(" + strconv.Itoa(int(w.meta)) + ")"
+		}
+	case typeTime, typeDatetime, typeTimestamp:
+		col.meta = 0
+	}
+	if col.unsigned {
+		name += " unsigned"
+	}
+	if col.TypeName == "" {
+		col.TypeName = name
+	}
+}
+
+func (s *shaper) labels(col *column) error {
+	if !col.isEnumOrSet() {
+		return nil
+	}
+	cs := s.charsets[col.collation].name
+	read := copyBytes
+	if cs != "" && cs != charsetBinary {
+		read = newTranscoder(cs)
+	}
+	for _, label := range col.wireColumn.labels {
+		var c cursor
+		text := read(nil, &c, []byte(label))
+		if err := c.err(); err != nil {
+			return err
+		}
+		col.Labels = append(col.Labels, string(text))
+	}
+	return nil
+}
+
+// charsetOf: from the log, else from the catalog.
+func (s *shaper) charsetOf(w wireColumn, known catalogColumn, told bool) (charset, error) {
+	if !told {
+		if known.dataType == "" {
+			return charset{}, fmt.Errorf("neither the log nor the catalog says its character set")
+		}
+		if known.charset == "" {
+			return charset{charsetBinary, 1}, nil
+		}
+		return charset{known.charset, s.longest(known.charset)}, nil
+	}
+	if w.collation == collationBinary {
+		return charset{charsetBinary, 1}, nil
+	}
+	cs, ok := s.charsets[w.collation]
+	if !ok {
+		return cs, fmt.Errorf("collation %d is unknown", w.collation)
+	}
+	return cs, nil
+}
+
+func (s *shaper) longest(name string) int {
+	for _, cs := range s.charsets {
+		if cs.name == name {
+			return cs.size
+		}
+	}
+	return 1
+}
+
+func (s *shaper) text(col *column, cs charset, text, blob string, decode decodeFunc) {
+	col.decode, col.Kind = decode, outbox.Text
+	name := text
+	if cs.name == charsetBinary {
+		col.Kind, name = outbox.Bytes, blob
+	} else {
+		col.transcode = newTranscoder(cs.name)
+	}
+	col.Length = col.wireColumn.length / max(cs.size, 1)
+	if col.TypeName == "" {
+		col.TypeName = name
+		if name[0] == 'v' {
+			col.TypeName = fmt.Sprintf("%s(%d)", name, col.Length)
+		}
+	}
+}
+
+// fixedString settles CHAR and BINARY, and MariaDB's types that look like BINARY in the log.
+func (s *shaper) fixedString(col *column, cs charset, dataType string) {
+	s.text(col, cs, "char", "binary", decodeString)
+	if cs.name != charsetBinary {
+		return
+	}
+	col.decode = decodeBinary
+	switch n := col.wireColumn.length; {
+	case dataType == "uuid" && n == 16:
+		col.Kind, col.Length, col.decode = outbox.UUID, 0, decodeBinaryUUID
+	case dataType == "inet6" && n == 16, dataType == "inet4" && n == 4:
+		col.Kind, col.Length, col.decode = outbox.Text, 0, decodeInet
+	case n == 16:
+		if order, ok := s.uuid(col.Name); ok {
+			col.Kind, col.Length, col.swap, col.decode = outbox.UUID, 0, order, decodeBinaryUUID
+		}
+	}
+	if col.TypeName == "binary" {
+		col.TypeName = fmt.Sprintf("binary(%d)", col.wireColumn.length)
+	}
+}
+
+// parseLabels reads the labels out of enum('a','it”s').
+func parseLabels(columnType string) []string {
+	_, rest, ok := strings.Cut(columnType, "(")
+	var labels []string
+	for ok && strings.HasPrefix(rest, "'") {
+		end, label := 1, strings.Builder{}
+		for ; end < len(rest); end++ {
+			if rest[end] == '\'' {
+				if end+1 >= len(rest) || rest[end+1] != '\'' {
+					break
+				}
+				end++
+			}
+			label.WriteByte(rest[end])
+		}
+		labels = append(labels, label.String())
+		rest = strings.TrimPrefix(rest[min(end+1, len(rest)):], ",")
+	}
+	return labels
+}
+
+type wireKinds []byte
+
+func (k wireKinds) has(kind byte) bool { return bytes.IndexByte(k, kind) >= 0 }
+
+// wireTypes says as what each of the catalog's types may stand in the log.
+var wireTypes = map[string]wireKinds{
+	"tinyint": {typeTiny}, "smallint": {typeShort}, "mediumint": {typeInt24}, "int": {typeLong}, "bigint": {typeLongLong},
+	"year": {typeYear}, "float": {typeFloat}, "double": {typeDouble}, "decimal": {typeNewDecimal}, "bit": {typeBit},
+	"date": {typeDate, typeNewDate}, "time": {typeTime, typeTime2},
+	"datetime": {typeDatetime, typeDatetime2}, "timestamp": {typeTimestamp, typeTimestamp2},
+	"char": {typeString, typeVarString}, "varchar": {typeVarchar, typeVarString, typeVarcharZ},
+	"binary": {typeString, typeVarString}, "varbinary": {typeVarchar, typeVarString, typeVarcharZ},
+	"tinytext": {typeBlob, typeBlobZ}, "text": {typeBlob, typeBlobZ}, "mediumtext": {typeBlob, typeBlobZ}, "longtext": {typeBlob, typeBlobZ},
+	"tinyblob": {typeBlob, typeBlobZ}, "blob": {typeBlob, typeBlobZ}, "mediumblob": {typeBlob, typeBlobZ}, "longblob": {typeBlob, typeBlobZ},
+	"json": {typeJSON, typeBlob}, "enum": {typeEnum}, "set": {typeSet}, "vector": {typeVector, typeBlob},
+	"uuid": {typeString}, "inet6": {typeString}, "inet4": {typeString},
+	"geometry": {typeGeometry}, "point": {typeGeometry}, "linestring": {typeGeometry}, "polygon": {typeGeometry}, "geomcollection": {typeGeometry},
+	"geometrycollection": {typeGeometry}, "multipoint": {typeGeometry}, "multilinestring": {typeGeometry}, "multipolygon": {typeGeometry},
+}

@@ -1,0 +1,195 @@
+package binlog
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"outferry/outbox"
+)
+
+// snapshotTable is how one table is read in a snapshot.
+type snapshotTable struct {
+	tableName
+	table   *outbox.Table
+	columns []catalogColumn
+	swaps   []swap
+	primary []int // places of the primary key's columns
+	order   []int // of the columns that the rows are ordered by
+}
+
+// describe reads the table's columns, key and size from the catalog.
+func (sn *snapshotReader) describe(t tableName) (*snapshotTable, error) {
+	columns, err := columnsOf(sn.cat, t)
+	if err != nil {
+		return nil, err
+	}
+	src := &snapshotTable{tableName: t, columns: columns, table: sn.tableOf(sn.srv, t, columns), swaps: make([]swap, len(columns))}
+	for i := range columns {
+		src.swaps[i], _ = sn.uuidColumns(columns[i].name)
+	}
+	if src.primary, err = sn.primaryKey(src.table); err != nil {
+		return nil, err
+	}
+	if i := src.table.Index(sn.cfg.Router.Columns.Timestamp); i >= 0 && !columns[i].nullable {
+		if k := src.table.Columns[i].Kind; k == outbox.Timestamp || k == outbox.TimestampTZ || k == outbox.Date {
+			src.order = append(src.order, i)
+		}
+	}
+	for _, i := range src.primary {
+		if !slices.Contains(src.order, i) {
+			src.order = append(src.order, i)
+		}
+	}
+	r, err := queryOne(sn.cat, fmt.Sprintf("SELECT COALESCE(MAX(TABLE_ROWS), 0) FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
+		quoteText(t.schema), quoteText(t.name)))
+	if err != nil {
+		return nil, transient("mysql.connection", "estimate the rows of %s: %w", t, err)
+	}
+	sn.expected += r.int(0)
+	return src, nil
+}
+
+// primaryKey returns the places of the primary key's columns.
+func (h *session) primaryKey(t *outbox.Table) ([]int, error) {
+	rows, err := query(h.cat, fmt.Sprintf(`SELECT COLUMN_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s
+		AND INDEX_NAME = 'PRIMARY' ORDER BY SEQ_IN_INDEX`, quoteText(t.Schema), quoteText(t.Name)))
+	if err != nil {
+		return nil, transient("mysql.connection", "read the primary key of %s: %w", t, err)
+	}
+	var key []int
+	for _, r := range rows {
+		if i := t.Index(r[0]); i >= 0 {
+			key = append(key, i)
+		}
+	}
+	return key, nil
+}
+
+// sql reads the table in order, after the key of the last published row, which each row repeats at its end.
+func (s *snapshotTable) sql(after []string) string {
+	var cols, order []string
+	for i := range s.columns {
+		cols = append(cols, s.expression(i))
+	}
+	for _, i := range s.order {
+		order = append(order, quoteName(s.columns[i].name))
+	}
+	where := ""
+	if len(after) == len(order) {
+		literals := make([]string, len(after))
+		for i, v := range after {
+			literals[i] = s.literal(s.order[i], v)
+		}
+		where = fmt.Sprintf(" WHERE (%s) > (%s)", strings.Join(order, ", "), strings.Join(literals, ", "))
+	}
+	by := strings.Join(order, ", ")
+	return fmt.Sprintf("SELECT %s, %s FROM %s%s ORDER BY %s", strings.Join(cols, ", "), by, s.tableName.sql(), where, by)
+}
+
+// expression selects a column. The server prints a FLOAT with six digits unless it is made a DOUBLE.
+func (s *snapshotTable) expression(i int) string {
+	name := quoteName(s.columns[i].name)
+	if s.table.Columns[i].Kind == outbox.Float32 {
+		return name + " + 0e0"
+	}
+	return name
+}
+
+// literal writes a value of the order's column, which came as hexadecimal text of what the server sent.
+func (s *snapshotTable) literal(i int, hexText string) string {
+	raw, err := hex.DecodeString(hexText)
+	switch s.columns[i].dataType {
+	case "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "bit":
+		return "X'" + hexText + "'"
+	}
+	if err != nil {
+		return "NULL" // compares to nothing; only we write positions
+	}
+	return quoteText(string(raw))
+}
+
+// decode turns the server's text of each value into the form of package outbox.
+func (s *snapshotTable) decode(r *rowBuffer, values [][]byte) error {
+	r.text, r.ends = r.text[:0], r.ends[:0]
+	for i, v := range values {
+		if v == nil {
+			r.ends = append(r.ends, -1)
+			continue
+		}
+		var err error
+		if r.text, err = appendServerText(r.text, v, &s.table.Columns[i], &s.columns[i], s.swaps[i]); err != nil {
+			return &columnError{s.columns[i].name, err}
+		}
+		r.ends = append(r.ends, len(r.text))
+	}
+	return nil
+}
+
+func appendServerText(dst, v []byte, col *outbox.Column, cat *catalogColumn, order swap) ([]byte, error) {
+	switch col.Kind {
+	case outbox.TimestampTZ:
+		return append(append(dst, v...), "+00"...), nil
+	case outbox.UUID:
+		if len(v) != 16 {
+			return append(dst, v...), nil // MariaDB's own type comes as text
+		}
+		return appendUUID(dst, (*[16]byte)(v), order), nil
+	case outbox.Bits:
+		c := cursor{data: v}
+		dst = decodeBit(dst, &c, &column{Column: *col})
+		return dst, c.err()
+	case outbox.Float32:
+		f, err := strconv.ParseFloat(string(v), 64)
+		return strconv.AppendFloat(dst, float64(float32(f)), 'g', -1, 32), err
+	case outbox.Float64:
+		f, err := strconv.ParseFloat(string(v), 64)
+		return strconv.AppendFloat(dst, f, 'g', -1, 64), err
+	case outbox.Int16, outbox.Int32, outbox.Int64, outbox.Uint64, outbox.Decimal:
+		if cat.dataType == "year" || strings.Contains(cat.columnType, "zerofill") {
+			return appendUnpadded(dst, v), nil
+		}
+	}
+	return append(dst, v...), nil
+}
+
+// appendUnpadded leaves off the zeros that a display width puts before a number.
+func appendUnpadded(dst, v []byte) []byte {
+	i := 0
+	for i < len(v)-1 && v[i] == '0' && v[i+1] >= '0' && v[i+1] <= '9' {
+		i++
+	}
+	return append(dst, v[i:]...)
+}
+
+// rowKey tells rows of the seam apart: a hash of table and primary key.
+type rowKey [16]byte
+
+// keyOf hashes the key of a row that stands in a buffer.
+func (s *snapshotTable) keyOf(r *rowBuffer) rowKey {
+	values := make([][]byte, len(r.ends))
+	at := 0
+	for i, end := range r.ends {
+		if end >= 0 {
+			values[i] = r.text[at:end]
+			at = end
+		}
+	}
+	return keyOf(s.table, values, s.primary)
+}
+
+func keyOf(t *outbox.Table, values [][]byte, key []int) rowKey {
+	sum := sha256.New()
+	sum.Write([]byte(t.String()))
+	var size [8]byte
+	for _, i := range key {
+		binary.LittleEndian.PutUint64(size[:], uint64(len(values[i])))
+		sum.Write(size[:])
+		sum.Write(values[i])
+	}
+	return rowKey(sum.Sum(nil))
+}

@@ -1,0 +1,339 @@
+package binlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"outferry/outbox"
+)
+
+const (
+	pollEvery = time.Second           // between looks at what else is due, when the server is silent
+	holdRows  = 50 * time.Millisecond // the longest that a few rows wait for others to fill their batch
+)
+
+// stream reads the log and hands batches over. One goroutine, Run's, owns it.
+type stream struct {
+	*session
+	ctx     context.Context
+	conn    net.Conn
+	pending func() bool // something waits at the socket
+	wire    *wire
+	asm     *assembler
+
+	pos      position // identity and phase; the place is filled at each hand-over
+	started  bool     // an event has come
+	handed   string   // position of the last batch
+	handedAt time.Time
+	heard    time.Time // when the server last said something
+	silence  time.Duration
+	created  uint32 // when the server began the file that we read
+	lagAt    time.Time
+}
+
+// stream asks for the log after pos and reads until ctx ends.
+func (h *session) stream(ctx context.Context, pos *position) error {
+	if err := h.requestDump(h.dump, pos, false); err != nil {
+		return err
+	}
+	st, err := h.newStream(ctx, pos, socketOf(h.dump))
+	if err != nil {
+		return err
+	}
+	if h.opt.Phase != nil {
+		h.opt.Phase(phaseStream)
+	}
+	h.log.Info("streaming", "position", pos.String(), "server", h.srv.version)
+	return st.run()
+}
+
+func (h *session) newStream(ctx context.Context, pos *position, conn net.Conn) (*stream, error) {
+	st := &stream{session: h, ctx: ctx, conn: conn, pos: *pos, silence: max(h.set.readTimeout, 5*time.Second), heard: time.Now(), handedAt: time.Now()}
+	st.pos.Phase, st.pos.Snapshot = phaseStream, nil
+	var err error
+	if st.pending, err = socketProbe(conn); err != nil {
+		return nil, transient("mysql.connection", "read the log: %w", err)
+	}
+	st.wire = newWire(st.fill, st.boundary)
+	st.asm, err = h.newAssembler(pos)
+	if err != nil {
+		return nil, err
+	}
+	st.asm.turnOver = func(size int) (*outbox.Batch, error) { return st.replace(size, false) }
+	st.asm.ended = st.ended
+	return st, nil
+}
+
+func (h *session) newAssembler(pos *position) (*assembler, error) {
+	set, err := parseGTIDSet(pos.Kind, pos.GTID)
+	if err != nil {
+		return nil, err
+	}
+	a := &assembler{set: set.clone(), byGTID: pos.ByGTID, resume: pos.Part, ours: map[string]bool{},
+		fold: h.srv.vars["lower_case_table_names"] == "2", maxEvent: int(h.cfg.Source.MaxRow) + wireBuffer, updates: h.cfg.Router.OnUpdate != "ignore"}
+	if pos.Anchor != nil {
+		a.anchor = *pos.Anchor
+	}
+	a.here = place{pos.File, pos.Pos}
+	a.done = a.here
+	for _, t := range h.tables(h.srv) {
+		name := t.String()
+		if a.fold {
+			name = strings.ToLower(name)
+		}
+		a.ours[name] = true
+	}
+	a.shaper = &shaper{kind: h.srv.kind, charsets: h.srv.charsets, uuid: h.uuidColumns,
+		catalog: func(schema, table string) ([]catalogColumn, error) { return columnsOf(h.cat, tableName{schema, table}) }}
+	a.altered = h.altered
+	a.skipped = func(reason string, n int) {
+		if h.opt.Skipped != nil {
+			h.opt.Skipped(reason, n)
+		}
+	}
+	return a, nil
+}
+
+// altered looks at the catalog after a statement that names one of our tables, and at a layout that is new.
+func (h *session) altered(statement string) error {
+	if statement != "" {
+		h.log.Info("statement names an outbox table", "begins", statement)
+	}
+	return h.checkTables()
+}
+
+// run reads until the context ends or the stream breaks.
+func (st *stream) run() (err error) {
+	if st.asm.b, err = st.room(0); err != nil {
+		return err
+	}
+	for {
+		h, err := st.wire.next()
+		if err == nil {
+			err = st.event(h)
+		}
+		if err != nil {
+			return st.broken(err)
+		}
+	}
+}
+
+func (st *stream) event(h header) error {
+	st.started = st.started || h.kind != evRotate && h.kind != evFormat
+	if h.kind == evFormat {
+		if err := st.wire.format(); err != nil {
+			return err
+		}
+		return st.fileBegan(h)
+	}
+	if err := st.asm.event(h, st.wire); err != nil {
+		return err
+	}
+	st.wire.shrink()
+	return nil
+}
+
+// fileBegan: without GTIDs the moment at which the server began the file is what proves that it is the file
+// we know.
+func (st *stream) fileBegan(h header) error {
+	if a := st.pos.Anchor; !st.asm.byGTID && a != nil && a.File == st.asm.here.file && a.Created != 0 && a.Created != h.when {
+		return lost("mysql.log_reset", restoredRemedy, "continue at %s: the server began a file of that name at %s, ours at %s",
+			&st.pos, time.Unix(int64(h.when), 0).UTC().Format(time.RFC3339), time.Unix(int64(a.Created), 0).UTC().Format(time.RFC3339))
+	}
+	st.created = h.when
+	st.asm.track(h)
+	if !st.asm.tx.open {
+		st.asm.done = st.asm.here
+	}
+	return nil
+}
+
+// broken says where in the log an error stands, after handing over what is complete. A fault keeps its
+// code; an event that can't be read stops the pipeline rather than skip a row.
+func (st *stream) broken(err error) error {
+	var f *outbox.Fault
+	var se *serverError
+	switch {
+	case st.ctx.Err() != nil:
+		return st.ctx.Err()
+	case errors.As(err, &se):
+		err = st.dumpFault(err, &st.pos, st.started)
+	case errors.Is(err, errChecksum):
+		err = transient("mysql.checksum", "read the log after %s: %w", st.asm.here, err)
+	case !errors.As(err, &f):
+		err = &outbox.Fault{Code: "mysql.unreadable", Class: outbox.Internal,
+			Err: fmt.Errorf("read the log at %s, transaction %s: %w", st.asm.here, st.asm.tx.head.gtid, err)}
+	}
+	if !st.asm.tx.handed && st.asm.b != nil {
+		st.asm.undo()
+		st.asm.tx.open = false
+		if b := st.asm.b; len(b.Rows) > 0 {
+			st.asm.b = nil
+			_ = st.handOver(b, true)
+		}
+	}
+	return err
+}
+
+// ended is called at the end of each transaction with rows.
+func (st *stream) ended() error {
+	if !st.opt.Single {
+		return nil
+	}
+	b, err := st.replace(0, true)
+	st.asm.b = b
+	return err
+}
+
+// boundary is called when all that was read is parsed. If nothing waits at the socket either, what is complete
+// goes on its way at once; in a log full of others' rows, after a moment.
+func (st *stream) boundary() error {
+	if st.asm.tx.open {
+		return nil
+	}
+	dry := !st.pending()
+	switch {
+	case len(st.asm.b.Rows) == 0 && !st.idleDue():
+		return nil
+	case len(st.asm.b.Rows) > 0 && !dry && time.Since(st.handedAt) < holdRows:
+		return nil
+	}
+	b, err := st.replace(0, true)
+	st.asm.b = b
+	return err
+}
+
+// idleDue reports whether an idle pipeline should move its position, so that a restart reads little and the
+// log may be purged.
+func (st *stream) idleDue() bool {
+	if time.Since(st.handedAt) < st.cfg.Source.HeartbeatInterval {
+		return false
+	}
+	p := st.position()
+	if p.String() == st.handed {
+		st.handedAt = time.Now()
+		return false
+	}
+	return true
+}
+
+func (st *stream) position() *position {
+	p := st.pos
+	st.asm.position(&p)
+	if !p.ByGTID {
+		p.Anchor = &anchor{File: p.File, Created: st.created}
+	}
+	return &p
+}
+
+// replace hands the batch over and returns an empty one with room for size bytes at least.
+func (st *stream) replace(size int, dry bool) (*outbox.Batch, error) {
+	old := st.asm.b
+	if len(old.Rows) > 0 || dry {
+		if err := st.handOver(old, dry); err != nil {
+			return nil, err
+		}
+	} else {
+		old.Release()
+	}
+	return st.room(size)
+}
+
+func (st *stream) handOver(b *outbox.Batch, dry bool) error {
+	p := st.position()
+	b.Position, b.Partial, b.Dry = p.appendTo(b.Position[:0]), p.Part != nil, dry
+	st.handed, st.handedAt = p.String(), time.Now()
+	select {
+	case st.out <- b:
+		return nil
+	case <-st.ctx.Done():
+		return st.ctx.Err()
+	}
+}
+
+// room gets a batch from the pool. While the pipeline holds all of it the log is read no further; the server
+// waits as long as net_write_timeout says.
+func (st *stream) room(size int) (*outbox.Batch, error) {
+	for {
+		if b := st.pool.Get(size); b != nil {
+			return b, nil
+		}
+		select {
+		case <-st.pool.Freed():
+		case <-st.ctx.Done():
+			return nil, st.ctx.Err()
+		}
+	}
+}
+
+// fill reads what has come, and waits until something does. A server that is alive sends a heartbeat every
+// second.
+func (st *stream) fill(free []byte) (int, error) {
+	waiting := time.Now()
+	for {
+		if err := st.ctx.Err(); err != nil {
+			return 0, err
+		}
+		if err := st.conn.SetReadDeadline(time.Now().Add(pollEvery)); err != nil {
+			return 0, transient("mysql.connection", "set read deadline: %w", err)
+		}
+		n, err := st.conn.Read(free)
+		if n > 0 {
+			return n, st.upkeep()
+		}
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			if quiet := time.Since(waiting); quiet > st.silence {
+				return 0, transient("mysql.silent", "read the log: nothing came for %s", quiet.Round(time.Second))
+			}
+			if err := st.upkeep(); err != nil {
+				return 0, err
+			}
+		case errors.Is(err, io.EOF):
+			return 0, transient("mysql.connection", "read the log: the server closed the connection")
+		default:
+			return 0, transient("mysql.connection", "read the log: %w", err)
+		}
+	}
+}
+
+// upkeep tells how far behind the stream is, now and then.
+func (st *stream) upkeep() error {
+	const every = 5 * time.Second
+	if st.opt.Lag == nil || time.Since(st.lagAt) < every {
+		return nil
+	}
+	st.lagAt = time.Now()
+	end, err := logStatus(st.cat, st.srv)
+	if err != nil {
+		return err
+	}
+	behind := int64(0)
+	if end.file == st.asm.here.file {
+		behind = max(int64(end.pos)-int64(st.asm.here.pos), 0)
+	} else if files, err := st.logFiles(); err == nil {
+		behind = bytesBehind(files, st.asm.here)
+	}
+	st.opt.Lag(behind, behind == 0)
+	return nil
+}
+
+func bytesBehind(files []place, here place) (n int64) {
+	found := false
+	for _, f := range files {
+		if found {
+			n += int64(f.pos)
+		}
+		if f.file == here.file {
+			found = true
+			n += max(int64(f.pos)-int64(here.pos), 0)
+		}
+	}
+	return n
+}
