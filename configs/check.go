@@ -92,6 +92,9 @@ func (c *checker) address() {
 	}
 	a, m := parseAddress(string(c.p.Source.URL))
 	if m != nil {
+		if strings.Contains(string(c.p.Source.URL), "${") {
+			m.remedy = "a variable whose name has small letters is written ${env:name}"
+		}
 		c.wrong(c.nearest("source.url", c.start), "source.url", m)
 		return
 	}

@@ -99,7 +99,6 @@ func (c *checker) limits() {
 	}
 	c.notAbove("commit.bytes", p.Commit.Bytes, "kafka.max_buffered", p.Kafka.MaxBuffered)
 	c.notAbove("kafka.max_record", p.Kafka.MaxRecord, "kafka.max_buffered", p.Kafka.MaxBuffered)
-	c.notAbove("source.max_row", p.Source.MaxRow, "source.max_transaction", p.Source.MaxTransaction)
 }
 
 // notAbove points at the one of the two that the file says.

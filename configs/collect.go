@@ -83,9 +83,19 @@ func (c *collector) key(key, val *yaml.Node, s *section) {
 	c.values[path] = value{node: resolve(val), at: c.file.at(val)}
 }
 
+// Looking for what was meant costs time, which a file that is no pipeline file at all is not worth.
+const (
+	longestPath = 200
+	enoughHints = 200
+)
+
 // unknown says what a key that is no option probably is.
 func (c *collector) unknown(key, val *yaml.Node, path string, s *section) {
 	const message = "unknown field"
+	if len(path) > longestPath || len(*c.findings) > enoughHints {
+		c.report(key, path, mistakef("", message))
+		return
+	}
 	if key.Value == "<<" {
 		c.report(key, path, mistakef("merge keys are not read: what pipelines share goes under defaults, beside service", message))
 		return
@@ -103,8 +113,8 @@ func (c *collector) unknown(key, val *yaml.Node, path string, s *section) {
 		return
 	}
 	hint, ok := suggestion{}, false
-	for _, l := range leaves(key, val, path, 0) {
-		if hint, ok = family(l.path); ok {
+	for i, l := range leaves(key, val, path, 0) {
+		if hint, ok = family(l.path); ok || i > enoughHints || len(l.path) > longestPath {
 			break
 		}
 	}
@@ -128,6 +138,9 @@ func (c *collector) isSecret(path string) bool {
 func (c *collector) nestedOldNames(key, val *yaml.Node, path string) bool {
 	var known, others Findings
 	for _, l := range leaves(key, val, path, 0) {
+		if len(l.path) > longestPath || len(known)+len(others) > enoughHints {
+			continue
+		}
 		m := mistakef("", "unknown field")
 		hint, ok := c.old.find(l.path)
 		if ok {

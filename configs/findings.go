@@ -143,7 +143,7 @@ func sortFindings(f Findings) Findings {
 var (
 	secretKey      = regexp.MustCompile(`(?i)([\w.\-]*(?:pass|pwd|secret|token|jaas|credential)[\w.\-]*["']?\s*[:=]\s*)(.*)`)
 	secretInURL    = regexp.MustCompile(`(://[^/\s:@]*:)[^\s]*@`)
-	onlyReferences = regexp.MustCompile(`^["']?\$\{[^{}]*\}["']?[\s,}\]]*(#.*)?$`)
+	onlyReferences = regexp.MustCompile(`^["']?\$\{(?:[A-Z_][A-Z0-9_]*|env:[^{}:]+|file:[^{}]+)(?::\?[^{}]*)?\}["']?[\s,}\]]*(#.*)?$`)
 )
 
 // withoutSecrets makes a source line fit to be shown: no password, nothing that moves the cursor.

@@ -108,6 +108,9 @@ func (e expander) fromFile(path, dir string, x *expansion) (string, *mistake) {
 	if err != nil {
 		return "", mistakef(fileRemedy(path), "file %s can't be read: %s", path, reason(err))
 	}
+	if len(b) > maxFileBytes {
+		return "", mistakef("", "file %s is larger than %s", path, showSize(maxFileBytes))
+	}
 	x.file = full
 	return cutNewline(string(b)), nil
 }

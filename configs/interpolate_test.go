@@ -10,7 +10,7 @@ import (
 )
 
 func expanderOf(env map[string]string) expander {
-	return expander{lookup: isolated(env).LookupEnv, readFile: os.ReadFile}
+	return expander{lookup: isolated(env).LookupEnv, readFile: readLimited}
 }
 
 func TestExpand(t *testing.T) {
@@ -50,12 +50,13 @@ func TestExpand(t *testing.T) {
 func TestExpandRefuses(t *testing.T) {
 	e := expanderOf(map[string]string{"EMPTY": ""})
 	for text, want := range map[string]string{
-		"${UNSET}":         "environment variable UNSET is not set",
-		"${UNSET:?say it}": "environment variable UNSET is not set or empty",
-		"${EMPTY:?say it}": "environment variable EMPTY is not set or empty",
-		"${env:unset}":     "environment variable unset is not set",
-		"${file:/no/such}": "file /no/such can't be read: it does not exist",
-		"${A:-${B}}":       "the default of ${A} holds another reference",
+		"${UNSET}":          "environment variable UNSET is not set",
+		"${UNSET:?say it}":  "environment variable UNSET is not set or empty",
+		"${EMPTY:?say it}":  "environment variable EMPTY is not set or empty",
+		"${env:unset}":      "environment variable unset is not set",
+		"${file:/dev/zero}": "file /dev/zero is larger than 1MiB",
+		"${file:/no/such}":  "file /no/such can't be read: it does not exist",
+		"${A:-${B}}":        "the default of ${A} holds another reference",
 	} {
 		if _, m := e.expand(text, "."); m == nil || m.message != want {
 			t.Errorf("%s: got %+v", text, m)

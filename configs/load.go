@@ -27,7 +27,7 @@ func (o Options) withDefaults() Options {
 		o.Environ = os.Environ
 	}
 	if o.ReadFile == nil {
-		o.ReadFile = os.ReadFile
+		o.ReadFile = readLimited
 	}
 	return o
 }

@@ -175,6 +175,38 @@ func TestUnusableFiles(t *testing.T) {
 	}
 }
 
+// A file that is no pipeline file, whatever it is, is answered soon.
+func TestHostileFilesAreAnsweredSoon(t *testing.T) {
+	const size = maxFileBytes - 100
+	for name, text := range map[string]string{
+		"one long key":    strings.Repeat("x", size) + ": 1\n",
+		"a key of dots":   "x" + strings.Repeat(".", size) + ": 1\n",
+		"many keys":       manyLines(size, func(i int) string { return fmt.Sprintf("key%d: 1\n", i) }),
+		"many equal keys": manyLines(size, func(int) string { return "name: x\n" }),
+		"many documents":  manyLines(size, func(int) string { return "---\na: 1\n" }),
+		"a wide old name": "table: {" + manyLines(size, func(i int) string { return fmt.Sprintf("k%d: 1, ", i) }) + "}\n",
+		"a wide list":     minimal + "description: [" + strings.Repeat("x,", size/2-200) + "]\n",
+		"many references": minimal + "description: \"" + strings.Repeat("${A}", size/4-200) + "\"\n",
+		"a late mistake":  manyLines(15<<10, func(i int) string { return fmt.Sprintf("k%d: 1\n", i) }) + " x: 1\n",
+	} {
+		start := time.Now()
+		_, findings := LoadBytes("x.yaml", []byte(text), isolated(map[string]string{"A": ""}))
+		took := time.Since(start)
+		t.Logf("%s: %s, %d findings", name, took, len(findings))
+		if took > 10*time.Second {
+			t.Errorf("%s took %s", name, took)
+		}
+	}
+}
+
+func manyLines(size int, line func(i int) string) string {
+	var out strings.Builder
+	for i := 0; out.Len() < size-20; i++ {
+		out.WriteString(line(i))
+	}
+	return out.String()
+}
+
 // bomb would hold 10^9 texts if its aliases were copied.
 func bomb() string {
 	var out strings.Builder

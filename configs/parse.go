@@ -13,7 +13,11 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-const maxFileBytes = 1 << 20
+const (
+	maxFileBytes = 1 << 20
+	maxDocuments = 1000
+	longestLine  = 4 << 10 // a longer one is not shown: nobody wrote it by hand
+)
 
 // file is where values come from: a file, a variable or a flag.
 type file struct {
@@ -38,9 +42,12 @@ type document struct {
 }
 
 func (p place) finding(path string, m *mistake) Finding {
+	if len(path) > longestPath {
+		path = strings.ToValidUTF8(path[:longestPath], "") + "..."
+	}
 	f := Finding{File: p.file.name, Line: p.line, Column: p.column, Path: path,
 		Message: m.message, Remedy: m.remedy, Warning: m.warning, rank: p.file.rank}
-	if p.line > 0 && p.line <= len(p.file.lines) {
+	if p.line > 0 && p.line <= len(p.file.lines) && len(p.file.lines[p.line-1]) <= longestLine {
 		f.source = withoutSecrets(p.file.lines[p.line-1])
 	}
 	return f
@@ -61,6 +68,9 @@ func parse(f *file, text []byte) ([]document, Findings) {
 		}
 		if err != nil {
 			return documents, Findings{syntaxFinding(f, text, err)}
+		}
+		if root != nil && len(documents) == maxDocuments {
+			return documents, Findings{f.at(root).finding("", mistakef("", "more than %d documents, which is the limit for a file", maxDocuments))}
 		}
 		if root != nil {
 			documents = append(documents, document{file: f, root: root})
@@ -114,10 +124,10 @@ func syntaxFinding(f *file, text []byte, err error) Finding {
 // firstBad finds the line behind the longest beginning that can be parsed: for these messages the
 // library only says where the mapping or list around the mistake starts, and one line too early.
 func firstBad(text []byte, line int) int {
-	const tries, patience = 500, 50
+	const tries, patience = 300, 50
 	good := line
 	ends := lineEnds(text)
-	for k := line; k <= len(ends) && k < line+tries && k < good+patience && len(text) < 64<<10; k++ {
+	for k := line; k <= len(ends) && k < line+tries && k < good+patience && len(text) < 16<<10; k++ {
 		if k > 0 && parses(text[:ends[k-1]]) {
 			good = k
 		}

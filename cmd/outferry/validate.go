@@ -8,10 +8,10 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
 	"outferry/configs"
+	"outferry/internal/logging"
 )
 
 func newValidateCommand() *cobra.Command {
@@ -147,6 +147,5 @@ func (v *validation) printJSON(out io.Writer) error {
 
 // colorful reports whether a person looks at the output and did not ask for none.
 func colorful(out io.Writer) bool {
-	f, ok := out.(*os.File)
-	return ok && os.Getenv("NO_COLOR") == "" && isatty.IsTerminal(f.Fd())
+	return os.Getenv("NO_COLOR") == "" && logging.IsTerminal(out)
 }
