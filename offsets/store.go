@@ -168,15 +168,25 @@ func (s *Store) bounds(ctx context.Context) (start, end int64, err error) {
 // tombstone is a nil value with an offset, nothing an offset of -1.
 func (s *Store) scan(ctx context.Context, from, end int64) (value []byte, at int64, err error) {
 	at = -1
+	err = s.each(ctx, from, end, func(r *kgo.Record) {
+		if string(r.Key) == s.Pipeline {
+			value, at = r.Value, r.Offset
+		}
+	})
+	return value, at, err
+}
+
+// each calls f with the committed records from from to end.
+func (s *Store) each(ctx context.Context, from, end int64, f func(*kgo.Record)) error {
 	blocked := time.Now()
 	for next := from; next < end; {
 		p, after, err := s.fetch(ctx, next)
 		if err != nil {
-			return nil, -1, err
+			return err
 		}
 		for _, r := range p.Records {
-			if r.Offset < end && string(r.Key) == s.Pipeline {
-				value, at = r.Value, r.Offset
+			if r.Offset < end {
+				f(r)
 			}
 		}
 		if after > next {
@@ -184,12 +194,12 @@ func (s *Store) scan(ctx context.Context, from, end int64) (value []byte, at int
 			continue
 		}
 		if time.Since(blocked) > 2*time.Minute {
-			return nil, -1, &outbox.Fault{Code: "kafka.hanging_transaction", Class: outbox.Environment,
+			return &outbox.Fault{Code: "kafka.hanging_transaction", Class: outbox.Environment,
 				Err:    fmt.Errorf("read topic %s partition %d: an open transaction hides what follows offset %d", s.Topic, s.partition, next),
 				Remedy: "find it with kafka-transactions.sh find-hanging, and abort it"}
 		}
 	}
-	return value, at, nil
+	return nil
 }
 
 // fetch reads one chunk by hand: the client's own consumer does not say where it stands when the last
