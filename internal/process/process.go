@@ -154,6 +154,9 @@ func waitGone(pids []int, timeout time.Duration) error {
 	return nil
 }
 
+// ExitCode is that of the child, which must have ended; -1 where a signal ended it.
+func (p *Process) ExitCode() int { return p.cmd.ProcessState.ExitCode() }
+
 // Ended says how the child ended and what it printed last; call it when Done is closed.
 func (p *Process) Ended() error {
 	return fmt.Errorf("%s ended (%s): %s", p.cmd.Path, p.cmd.ProcessState, p.LastLines(15))
