@@ -1,0 +1,151 @@
+package faults
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"outferry/internal/process"
+	"outferry/internal/servers"
+)
+
+// instance is one run of the binary. Its log is shown where the test fails.
+type instance struct {
+	t    *testing.T
+	proc *process.Process
+	log  string
+	http string
+}
+
+const shown = 3 // logs of the newest instances, where a test fails
+
+// run starts an instance on the stage's pipeline file, with options set on top of it.
+func (s *stage) run(set ...string) *instance {
+	s.t.Helper()
+	port, err := process.FreePort()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.instances++
+	i := &instance{t: s.t, http: fmt.Sprintf("127.0.0.1:%d", port), log: filepath.Join(s.dir, fmt.Sprintf("instance-%d.log", s.instances))}
+	args := []string{binary(s.t), "run", s.file}
+	for _, one := range append(set, "service.http.listen="+i.http) {
+		args = append(args, "--set", one)
+	}
+	if i.proc, err = process.Start(process.Spec{Args: args, Dir: s.dir, Log: i.log}); err != nil {
+		s.t.Fatal(err)
+	}
+	number := s.instances
+	s.t.Cleanup(func() {
+		_ = i.proc.Kill()
+		if s.t.Failed() && number > s.instances-shown {
+			s.t.Logf("%s, last lines:\n%s", filepath.Base(i.log), i.proc.LastLines(12))
+		}
+	})
+	return i
+}
+
+// kill is kill -9.
+func (i *instance) kill() {
+	i.t.Helper()
+	if err := i.proc.Kill(); err != nil {
+		i.t.Fatal(err)
+	}
+}
+
+func (i *instance) signal(sig syscall.Signal) {
+	i.t.Helper()
+	if err := i.proc.Signal(sig); err != nil {
+		i.t.Fatal(err)
+	}
+}
+
+// stop sends SIGTERM and returns the exit code.
+func (i *instance) stop() int {
+	i.t.Helper()
+	i.signal(syscall.SIGTERM)
+	return i.ended(45 * time.Second)
+}
+
+// ended waits for the end and returns the exit code.
+func (i *instance) ended(within time.Duration) int {
+	i.t.Helper()
+	select {
+	case <-i.proc.Done():
+		return i.proc.ExitCode()
+	case <-time.After(within):
+		i.t.Fatalf("the instance did not end within %s", within)
+		return -1
+	}
+}
+
+// says waits for a text in the log.
+func (i *instance) says(text string, within time.Duration) {
+	i.t.Helper()
+	servers.Eventually(i.t, within, fmt.Sprintf("%s says %q", filepath.Base(i.log), text), func() bool { return i.said(text) > 0 })
+}
+
+// said counts a text in the log.
+func (i *instance) said(text string) int {
+	b, err := os.ReadFile(i.log)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	return strings.Count(string(b), text)
+}
+
+// streaming waits until the instance delivers.
+func (i *instance) streaming(within time.Duration) {
+	i.t.Helper()
+	servers.Eventually(i.t, within, filepath.Base(i.log)+" streams", func() bool { return i.state() == "ready" })
+}
+
+// state is the pipeline's: ready (it streams), standby, waiting, failed; empty while nobody answers.
+func (i *instance) state() string {
+	client := http.Client{Timeout: time.Second}
+	resp, err := client.Get("http://" + i.http + "/readyz")
+	if err != nil {
+		return ""
+	}
+	defer resp.Body.Close()
+	var body struct {
+		Ready    bool
+		NotReady []struct{ State string } `json:"not_ready"`
+	}
+	switch err := json.NewDecoder(resp.Body).Decode(&body); {
+	case err != nil || !body.Ready && len(body.NotReady) == 0:
+		return ""
+	case body.Ready:
+		return "ready"
+	}
+	return body.NotReady[0].State
+}
+
+// resident is the memory of the process in bytes.
+func (i *instance) resident() int64 {
+	return i.fromStatus("VmRSS:")
+}
+
+// peak is the most memory that the process ever had.
+func (i *instance) peak() int64 { return i.fromStatus("VmHWM:") }
+
+func (i *instance) fromStatus(key string) int64 {
+	i.t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", i.proc.Pid()))
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(b), key)
+	kb, err := strconv.ParseInt(strings.Fields(after)[0], 10, 64)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	return kb << 10
+}

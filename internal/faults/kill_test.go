@@ -1,0 +1,51 @@
+package faults
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// some waits for a random time: harm comes when nobody expects it.
+func some(least, most time.Duration) { time.Sleep(least + rand.N(most-least)) }
+
+func TestKillingTheProcessLosesAndRepeatsNothing(t *testing.T) {
+	s := newStage(t, options{})
+	i := s.run()
+	i.streaming(30 * time.Second)
+	tr := s.load(400)
+	kills := rounds(30, 150)
+	for range kills {
+		some(200*time.Millisecond, 2*time.Second)
+		i.kill()
+		i = s.run()
+	}
+	r := tr.verdict()
+	s.require("instances that published", int64(r.Stats.Instances), int64(kills)/2)
+	s.require("records of aborted transactions", r.Stats.AbortedRecords, 1)
+	if code := i.stop(); code != 0 {
+		t.Errorf("exit code %d after SIGTERM", code)
+	}
+}
+
+func TestKillingTheProcessAsItStartsLosesAndRepeatsNothing(t *testing.T) {
+	s := newStage(t, options{})
+	for range rounds(20, 60) { // from the very first start: publication, intent, slot, snapshot
+		i := s.run()
+		some(0, 400*time.Millisecond)
+		i.kill()
+	}
+	i := s.run()
+	i.streaming(time.Minute)
+	tr := s.load(300)
+	for range rounds(20, 60) {
+		i.kill()
+		i = s.run()
+		some(0, 400*time.Millisecond)
+	}
+	i.streaming(time.Minute)
+	tr.verdict()
+	if slots := s.db.Text(t, "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()"); slots != "1" {
+		t.Errorf("%s slots, want 1", slots)
+	}
+}

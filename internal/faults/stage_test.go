@@ -1,0 +1,150 @@
+package faults
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"outferry/internal/feedcheck"
+	"outferry/internal/servers"
+)
+
+const partitions = 3 // of an event topic
+
+// stage is where instances play: a database with an outbox, a prefix of topics on a broker, a pipeline file.
+type stage struct {
+	t      *testing.T
+	db     *servers.Database
+	broker *servers.Broker
+	spec   feedcheck.Spec
+	opts   options
+
+	name      string // of the pipeline
+	prefix    string // of the event topics
+	offsets   string // topic
+	dir       string
+	file      string
+	instances int
+}
+
+// options say where a stage is; what is empty is shared with other tests.
+type options struct {
+	postgres  *servers.PostgresServer
+	broker    *servers.Broker
+	kafka     string // how instances find the broker
+	source    string // host:port of the database, for the instances
+	payload   string // type of the column
+	noTopics  bool   // the event topics are left to the pipeline
+	noOffsets bool   // so is the offsets topic
+}
+
+func newStage(t *testing.T, o options) *stage {
+	t.Helper()
+	s := &stage{t: t, opts: o, broker: o.broker, spec: feedcheck.DefaultSpec(uint64(time.Now().UnixNano())), dir: t.TempDir()}
+	if s.broker == nil {
+		s.broker = servers.Kafka(t)
+	}
+	if o.postgres != nil {
+		s.db = o.postgres.Database(t)
+	} else {
+		s.db = servers.Postgres(t, 15)
+	}
+	s.name = strings.TrimSuffix(s.broker.Prefix(t), "-")
+	s.prefix, s.offsets = s.name+".event.", s.name+".offsets"
+	s.makeTables()
+	s.makeTopics()
+	s.write()
+	return s
+}
+
+func (s *stage) tables() feedcheck.Tables { return feedcheck.Tables{Payload: s.opts.payload} }
+
+func (s *stage) makeTables() {
+	s.t.Helper()
+	db, err := sql.Open("pgx", s.db.URL("app"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer db.Close()
+	if err := feedcheck.Prepare(s.within(time.Minute), feedcheck.Postgres{}, db, s.tables()); err != nil {
+		s.t.Fatal(err)
+	}
+	s.db.Exec(s.t, "GRANT pg_read_all_stats TO app")
+}
+
+func (s *stage) makeTopics() {
+	s.t.Helper()
+	client := s.broker.Client(s.t)
+	if !s.opts.noTopics {
+		for _, kind := range s.spec.Types {
+			s.makeTopic(s.prefix+kind, nil)
+		}
+	}
+	if s.opts.noOffsets {
+		return
+	}
+	if err := feedcheck.MakeOffsetsTopic(s.within(time.Minute), client, s.offsets, 3); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *stage) makeTopic(name string, config map[string]*string) {
+	s.t.Helper()
+	if _, err := s.admin().CreateTopic(s.within(time.Minute), partitions, 1, config, name); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *stage) admin() *kadm.Client { return kadm.NewClient(s.broker.Client(s.t)) }
+
+// write makes the pipeline file. The account is the superuser's: rights are tried elsewhere.
+func (s *stage) write() {
+	s.t.Helper()
+	source := s.opts.source
+	if source == "" {
+		source = fmt.Sprintf("127.0.0.1:%d", s.db.Port)
+	}
+	kafka := s.opts.kafka
+	if kafka == "" {
+		kafka = s.broker.Addr
+	}
+	text := fmt.Sprintf(`service:
+  log: {format: text}
+---
+name: %s
+source:
+  url: postgres://postgres@%s/%s?sslmode=disable
+  password: postgres
+  tables: [outbox]
+  retry: {max: 1s}
+router:
+  topic: %s${routedByValue}
+kafka:
+  brokers: [%s]
+offsets:
+  topic: %s
+`, s.name, source, s.db.Name, s.prefix, kafka, s.offsets)
+	s.file = filepath.Join(s.dir, "pipeline.yaml")
+	if err := os.WriteFile(s.file, []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *stage) slot() string { return "outferry_" + s.name }
+
+func (s *stage) within(d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	s.t.Cleanup(cancel)
+	return ctx
+}
+
+// kafkaOptions is how the judges find the broker.
+func (s *stage) kafkaOptions() []kgo.Opt { return []kgo.Opt{kgo.SeedBrokers(s.broker.Addr)} }
