@@ -231,9 +231,11 @@ func (f *ferry) commit(ctx context.Context) error {
 	next.At = time.Now().UTC()
 	topic, partition := f.store.Place()
 	record := &kgo.Record{Topic: topic, Partition: partition, Key: []byte(f.cfg.Name), Value: next.Marshal()}
+	open, began := time.Since(f.sink.Began()), time.Now()
 	if err := f.whileInKafka(func() error { return f.sink.Commit(ctx, record) }); err != nil {
 		return err
 	}
+	f.log.Debug("committed", "seq", next.Seq, "rows", l.rows, "transactions", l.txns, "open", open, "took", time.Since(began))
 	next.Position = append(json.RawMessage(nil), l.position...)
 	f.rec = next
 	f.src.Confirm(l.position)

@@ -3,8 +3,6 @@ package pipeline
 import (
 	"time"
 
-	"github.com/jackc/pglogrepl"
-
 	"outferry/status"
 	"outferry/walstream"
 )
@@ -25,7 +23,7 @@ func (p *Pipeline) source() Source {
 				p.status.SourceLag(time.Now(), bytes)
 			}
 		},
-		Ghosts: func(pglogrepl.LSN, int64) { p.status.Error("source", "pg.ghosts") },
+		Ghosts: func(string, int64) { p.status.Error("source", "pg.ghosts") },
 		Phase: func(phase string) {
 			p.streaming()
 			if phase == "snapshot" {

@@ -119,7 +119,7 @@ func (h *session) proveTimeline(ctx context.Context, pos *position) error {
 	if ghost > 0 {
 		h.log.Error("published transactions that the promoted server does not have", "code", "pg.ghosts", "from", fork.String(), "to", pos.LSN.String(), "wal_bytes", uint64(ghost))
 		if h.opt.Ghosts != nil {
-			h.opt.Ghosts(pglogrepl.LSN(fork), int64(ghost))
+			h.opt.Ghosts(fork.String(), int64(ghost))
 		}
 		pos.LSN, pos.Part = min(pos.LSN, fork), nil
 	}

@@ -207,8 +207,17 @@ func (h *session) awaitSlot(ctx context.Context, cause error) error {
 		return ctx.Err()
 	case <-time.After(500 * time.Millisecond):
 	}
-	h.rep, err = h.connect(ctx, true)
-	return err
+	if h.rep, err = h.connect(ctx, true); err != nil {
+		return err
+	}
+	sys, err := pglogrepl.IdentifySystem(ctx, h.rep)
+	if err == nil && (sys.SystemID != h.sys.SystemID || sys.Timeline != h.sys.Timeline) {
+		err = errors.New("another server answers now")
+	}
+	if err != nil {
+		return transient("pg.connection", "identify the server: %w", plain(err))
+	}
+	return nil
 }
 
 // streamFault sorts an error of the stream by SQLSTATE, never by its text.

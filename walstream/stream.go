@@ -40,12 +40,11 @@ type stream struct {
 	handedAt time.Time
 	idle     lsn // the server has sent everything up to here
 
-	status     time.Time // when the last status update was sent
-	statusLSN  lsn
-	heard      time.Time // when the server last said something
-	silence    time.Duration
-	keepalive  time.Duration // between status updates, well below wal_sender_timeout
-	firstProof bool          // the first keepalive showed that the server is not behind us
+	status    time.Time // when the last status update was sent
+	statusLSN lsn
+	heard     time.Time // when the server last said something
+	silence   time.Duration
+	keepalive time.Duration // between status updates, well below wal_sender_timeout
 }
 
 // run reads until the context ends or the stream breaks.
@@ -314,7 +313,7 @@ func (st *stream) copyData(body []byte) error {
 		if err := st.asm.message(st.b, d.data); err != nil {
 			return st.located(err)
 		}
-		return st.provenByCommit()
+		return nil
 	case 'k':
 		end := lsn(d.uint64())
 		d.uint64()
@@ -328,28 +327,14 @@ func (st *stream) copyData(body []byte) error {
 	}
 }
 
-// keepaliveMessage: everything up to end has been sent. The first one also proves that the server is not
-// behind us: it takes any start position without an error.
+// keepaliveMessage: everything up to end has been sent. Just after the start end is where the server began to
+// read, which may lie before our position.
 func (st *stream) keepaliveMessage(end lsn, reply bool) error {
-	if !st.firstProof {
-		if end < st.pos.LSN {
-			return lost("pg.server_behind", restoredRemedy, fmt.Errorf("stream from %s: the server's WAL ends at %s", st.pos.LSN, end))
-		}
-		st.firstProof = true
-	}
 	if !st.asm.open {
 		st.idle = max(st.idle, end)
 	}
 	if reply {
 		return st.sendStatus(false)
-	}
-	return nil
-}
-
-// provenByCommit: a transaction that ends at or before the position we asked for would be a repeat.
-func (st *stream) provenByCommit() error {
-	if !st.asm.open && st.asm.end > st.pos.LSN {
-		st.firstProof = true
 	}
 	return nil
 }
