@@ -1,7 +1,9 @@
 package configs
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,6 +64,9 @@ func (d *decoder) scalar(o *Option, v value) {
 		d.wrong(v.at, o.Path, mistakef("", "expected %s", article(o.Type())))
 		return
 	}
+	if ref, ok := o.into.(*SecretRef); ok && d.fileToCome(o, ref, v) {
+		return
+	}
 	x, ok := d.expand(o.Path, v.node, v.at)
 	if !ok {
 		return
@@ -80,6 +85,26 @@ func (d *decoder) scalar(o *Option, v value) {
 	if ref, ok := o.into.(*SecretRef); ok {
 		d.secret(o, ref, v, x)
 	}
+}
+
+// fileToCome keeps the path of a secret that isn't there yet. It is read at each connection anyway, so
+// the file may be checked where its secrets are not, and start before they are mounted.
+func (d *decoder) fileToCome(o *Option, ref *SecretRef, v value) bool {
+	m := wholeFile.FindStringSubmatch(v.node.Value)
+	if m == nil {
+		return false
+	}
+	full := absolute(m[1], v.at.file.dir)
+	if _, err := d.expander.readFile(full); !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	*ref = SecretFile(full)
+	remedy := fileRemedy(m[1])
+	if remedy == "" {
+		remedy = "it is read at each connection, so it may come later"
+	}
+	d.wrong(v.at, o.Path, &mistake{warning: true, message: "file " + m[1] + " does not exist", remedy: remedy})
+	return true
 }
 
 // secret keeps the path in place of the text where that is all the value says.

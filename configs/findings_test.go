@@ -156,10 +156,10 @@ var badFiles = map[string][]string{
 		`4:11: error: source.tables: expected a list`,
 	},
 	"secret_file_missing": {
-		`5:13: error: source.password: file no/such/file can't be read: it does not exist`,
+		`5:13: warning: source.password: file no/such/file does not exist`,
 	},
 	"secret_file_of_connect": {
-		`5:13: error: source.password: file /etc/db.properties:password can't be read: it does not exist`,
+		`5:13: warning: source.password: file /etc/db.properties:password does not exist`,
 	},
 	"service_and_pipeline": {
 		`1:1: error: name: unknown field`,

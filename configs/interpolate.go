@@ -25,6 +25,7 @@ type expansion struct {
 
 var (
 	variableReference = regexp.MustCompile(`^(?:env:([^:}]+)|([A-Z_][A-Z0-9_]*))(?:(:-|:\?)(.*))?$`)
+	wholeFile         = regexp.MustCompile(`^\$\{file:([^}]+)\}$`)
 	otherToolsForm    = regexp.MustCompile(`^([A-Z_][A-Z0-9_]*)(?:[:=?+-]|:=|:\+)(.+)$`)
 )
 
@@ -49,7 +50,7 @@ func (e expander) expand(text, dir string) (expansion, *mistake) {
 		rest = after[used:]
 	}
 	x.text = out.String()
-	if x.file != "" && text != "${file:"+strings.TrimPrefix(x.refs[0], "file ")+"}" {
+	if !wholeFile.MatchString(text) {
 		x.file = ""
 	}
 	return x, nil
@@ -100,10 +101,7 @@ func (e expander) fromVariable(name, operator, operand string, x *expansion) (st
 
 func (e expander) fromFile(path, dir string, x *expansion) (string, *mistake) {
 	x.refs = append(x.refs, "file "+path)
-	full := path
-	if !filepath.IsAbs(path) {
-		full = filepath.Join(dir, path)
-	}
+	full := absolute(path, dir)
 	b, err := e.readFile(full)
 	if err != nil {
 		return "", mistakef(fileRemedy(path), "file %s can't be read: %s", path, reason(err))
@@ -113,6 +111,13 @@ func (e expander) fromFile(path, dir string, x *expansion) (string, *mistake) {
 	}
 	x.file = full
 	return cutNewline(string(b)), nil
+}
+
+func absolute(path, dir string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
 }
 
 // reason is the last part of an I/O error: the path in front of it is said already.

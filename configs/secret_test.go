@@ -110,4 +110,8 @@ func TestRotatedPasswordNeedsNoRestart(t *testing.T) {
 	if _, err := password.Get(); err == nil || strings.Contains(err.Error(), "third") {
 		t.Errorf("got %v", err)
 	}
+	set, findings = LoadBytes(filepath.Join(dir, "x.yaml"), []byte(text), isolated(nil))
+	if findings.HasErrors() || len(findings) != 1 || set.Pipelines[0].Source.Password != password {
+		t.Errorf("a secret that is mounted later is no error: %v", findings)
+	}
 }
