@@ -43,5 +43,6 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.AddCommand(newRunCommand())
+	root.AddCommand(newDemoCommand())
 	return root
 }
