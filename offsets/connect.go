@@ -12,15 +12,16 @@ import (
 
 // ConnectOffset is where Debezium's PostgreSQL connector stands, as Kafka Connect keeps it.
 type ConnectOffset struct {
-	Server      string // the connector's topic.prefix
-	LSN         uint64 // of the last message that was handled
-	Processed   uint64 // lsn_proc; 0: none, a snapshot has just ended
-	Committed   uint64 // lsn_commit, where the last whole transaction ends; 0: none seen
-	MessageType string // INSERT, COMMIT, …; "" before Debezium 2.2
-	XID         uint32 // of the transaction of LSN; 0: not said
-	Changes     int64  // lsn_events_processed: changes handled at LSN; -1: not said
-	Snapshot    bool   // a snapshot is unfinished
-	At          time.Time
+	Server       string // the connector's topic.prefix
+	LSN          uint64 // of the last message that was handled
+	Processed    uint64 // lsn_proc; 0: none, a snapshot has just ended
+	Committed    uint64 // lsn_commit, where the last whole transaction ends; 0: none seen
+	MessageType  string // INSERT, COMMIT, …; "" before Debezium 2.2
+	XID          uint32 // of the transaction of LSN; 0: not said
+	Changes      int64  // lsn_events_processed: changes handled at LSN; -1: not said
+	Snapshot     bool   // a snapshot is unfinished
+	SnapshotDone bool   // a snapshot has ended and nothing was streamed since
+	At           time.Time
 }
 
 // connectList is the answer of GET /connectors/NAME/offsets, and the body of PATCH.
@@ -110,6 +111,7 @@ func parseConnectValue(server string, text []byte) (*ConnectOffset, error) {
 	if v.Micros > 0 {
 		o.At = time.UnixMicro(v.Micros).UTC()
 	}
+	o.SnapshotDone = v.Completed || v.LastRecord
 	o.Snapshot = v.Incremental != nil || v.unfinished()
 	return o, nil
 }

@@ -43,6 +43,7 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.AddCommand(newRunCommand())
+	root.AddCommand(newOffsetsCommand(), newRemoveCommand())
 	root.AddCommand(newDemoCommand())
 	return root
 }

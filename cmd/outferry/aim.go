@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/cobra"
+
+	"outferry/configs"
+	"outferry/internal/logging"
+	"outferry/outbox"
+)
+
+// aim is what the commands about one pipeline have in common: which one, how to answer, and whether to ask.
+type aim struct {
+	config []string
+	set    []string
+	output string
+	yes    bool
+}
+
+const aimExits = "Exit codes: 0 done, 1 runtime error, 2 usage or configuration, 3 refused, or database or Kafka can't be had,\n4 position lost."
+
+func (a *aim) readFlags(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVarP(&a.config, "config", "c", nil, "pipeline file or directory, repeatable (default $OUTFERRY_CONFIG_YAML, $OUTFERRY_CONFIG or outferry.yaml)")
+	cmd.Flags().StringArrayVar(&a.set, "set", nil, "set one option, as kafka.brokers=localhost:9092 (flag > environment > file)")
+}
+
+func (a *aim) outputFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&a.output, "output", "o", "table", "table or json")
+}
+
+func (a *aim) writeFlags(cmd *cobra.Command) {
+	a.readFlags(cmd)
+	a.outputFlag(cmd)
+	cmd.Flags().BoolVarP(&a.yes, "yes", "y", false, "don't ask")
+}
+
+// find loads the files and returns the pipeline of that name.
+func (a *aim) find(name string) (*configs.Pipeline, hclog.Logger, error) {
+	if a.output != "" && a.output != "table" && a.output != "json" {
+		return nil, nil, &exitError{code: 2, err: fmt.Errorf("--output: want table or json, got %q", a.output)}
+	}
+	loaded, err := load(a.config, configs.Options{Set: a.set})
+	if err != nil {
+		return nil, nil, err
+	}
+	var names []string
+	for _, p := range loaded.Pipelines {
+		if p.Name == name {
+			return p, quiet(loaded.Service.Log), nil
+		}
+		names = append(names, p.Name)
+	}
+	return nil, nil, &exitError{code: 2, err: fmt.Errorf("no pipeline is called %q; there is: %s", name, strings.Join(names, ", "))}
+}
+
+// quiet is for a command, which says itself what it does.
+func quiet(cfg configs.Log) hclog.Logger {
+	if cfg.Level == "info" {
+		cfg.Level = "warn"
+	}
+	return logging.New(cfg, os.Stderr)
+}
+
+// confirm asks a person to type the pipeline's name. Nobody is asked with --yes, and nobody can be asked without
+// a terminal.
+func (a *aim) confirm(cmd *cobra.Command, name string, says []string) error {
+	errOut := cmd.ErrOrStderr()
+	for _, s := range says {
+		fmt.Fprintf(errOut, "%s: %s\n", name, s)
+	}
+	if a.yes {
+		return nil
+	}
+	refused := &outbox.Fault{Code: "offsets.unconfirmed", Class: outbox.Environment, Err: fmt.Errorf("change pipeline %s: not confirmed, nothing was changed", name), Remedy: "add --yes"}
+	if f, ok := cmd.InOrStdin().(*os.File); !ok || !logging.IsTerminal(f) {
+		return refused
+	}
+	fmt.Fprintf(errOut, "Type %s to go on: ", name)
+	line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+	if err != nil && err != io.EOF {
+		return fmt.Errorf("read the confirmation: %w", err)
+	}
+	if strings.TrimSpace(line) != name {
+		return refused
+	}
+	return nil
+}
+
+// interruptible ends with the first SIGINT or SIGTERM, also while a person is asked.
+func interruptible(cmd *cobra.Command) (context.Context, context.CancelFunc) {
+	parent := cmd.Context()
+	if parent == nil {
+		parent = context.Background()
+	}
+	return signal.NotifyContext(parent, os.Interrupt, syscall.SIGTERM)
+}

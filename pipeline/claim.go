@@ -1,0 +1,178 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"outferry/configs"
+	"outferry/offsets"
+	"outferry/outbox"
+	"outferry/sink"
+	"outferry/walstream"
+)
+
+// Claim is a pipeline in the hands of a command: nobody runs it, and whoever ran it before can't commit any more.
+// A run that starts meanwhile takes it over, and what the command still had in mind fails.
+type Claim struct {
+	cfg    *configs.Pipeline
+	admin  *walstream.Admin // nil without a database
+	sink   *sink.Sink       // nil without Kafka
+	store  *offsets.Store
+	topic  bool            // the offsets topic exists
+	rec    *offsets.Record // nil: none
+	unread error           // why the record, if there was one, can't be used
+}
+
+// Without names the sides that are gone for good, so that a command does without them.
+type Without struct{ Database, Kafka bool }
+
+// Take claims a pipeline: it looks for who runs it, fences older writers, and reads the newest record.
+func Take(ctx context.Context, cfg *configs.Pipeline, log hclog.Logger, without Without) (_ *Claim, err error) {
+	c := &Claim{cfg: cfg}
+	defer func() {
+		if err != nil {
+			c.Close()
+		}
+	}()
+	if !without.Database {
+		if c.admin, err = walstream.OpenAdmin(ctx, cfg, log.Named("source")); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.refuseHeld(ctx, log, without); err != nil {
+		return nil, err
+	}
+	if without.Kafka {
+		return c, nil
+	}
+	if c.sink, err = sink.Open(ctx, cfg, log); err != nil {
+		return nil, err
+	}
+	c.store = NewStore(cfg, c.sink.Client())
+	return c, c.read(ctx)
+}
+
+// Close lets the pipeline go.
+func (c *Claim) Close() {
+	if c.admin != nil {
+		c.admin.Close()
+	}
+	if c.sink != nil {
+		c.sink.Close()
+	}
+}
+
+func (c *Claim) read(ctx context.Context) (err error) {
+	if c.topic, err = c.store.Find(ctx); err != nil {
+		return err
+	}
+	c.rec, err = c.store.Peek(ctx)
+	if f := faultOf(err); err != nil && f.Class == outbox.PositionLost {
+		c.unread, err = err, nil
+	}
+	return err
+}
+
+// refuseHeld asks the database who reads the slot or is connected as the pipeline. Where there is no database any
+// more, an open Kafka transaction is the sign of a running instance.
+func (c *Claim) refuseHeld(ctx context.Context, log hclog.Logger, without Without) error {
+	var who []string
+	var err error
+	switch {
+	case c.admin != nil:
+		who, err = c.admin.Holders(ctx)
+	case !without.Kafka:
+		who, err = openTransaction(ctx, c.cfg)
+	}
+	if err != nil || len(who) == 0 {
+		return err
+	}
+	return &outbox.Fault{Code: "offsets.pipeline_runs", Class: outbox.Busy,
+		Err: fmt.Errorf("change pipeline %s: it runs: %s", c.cfg.Name, strings.Join(who, "; ")), Remedy: "stop it first"}
+}
+
+func openTransaction(ctx context.Context, cfg *configs.Pipeline) ([]string, error) {
+	cl, err := plainClient(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	id := cfg.Kafka.TransactionalID
+	described, err := kadm.NewClient(cl).DescribeTransactions(ctx, id)
+	if t, ok := described[id]; err == nil && ok && t.Err == nil && t.State == "Ongoing" {
+		return []string{fmt.Sprintf("transactional id %s has an open transaction (producer %d, epoch %d)", id, t.ProducerID, t.ProducerEpoch)}, nil
+	}
+	return nil, nil // it can't be told: to be fenced is what an instance must bear
+}
+
+// plainClient is a client that fences nobody.
+func plainClient(ctx context.Context, cfg *configs.Pipeline) (*kgo.Client, error) {
+	opts, err := sink.ClientOptions(&cfg.Kafka)
+	if err != nil {
+		return nil, err
+	}
+	cl, err := kgo.NewClient(opts...)
+	if err != nil {
+		return nil, &outbox.Fault{Code: "kafka.config", Class: outbox.Config, Err: fmt.Errorf("make kafka client: %w", err)}
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	if err := cl.Ping(ctx); err != nil {
+		cl.Close()
+		return nil, &outbox.Fault{Code: "kafka.unreachable", Class: outbox.Transient, Err: fmt.Errorf("reach kafka at %v: %w", cfg.Kafka.Brokers, err)}
+	}
+	return cl, nil
+}
+
+// write makes rec the pipeline's newest record, in a transaction of its own under the pipeline's transactional id:
+// an instance that still lives is fenced and can't write on as if nothing had happened.
+func (c *Claim) write(ctx context.Context, rec offsets.Record) error {
+	if err := c.store.Open(ctx); err != nil {
+		return err
+	}
+	rec.Version, rec.Pipeline, rec.Instance, rec.At = offsets.Version, c.cfg.Name, newInstance(), time.Now().UTC()
+	if c.rec != nil {
+		rec.Seq = max(rec.Seq, c.rec.Seq)
+		rec.Events = max(rec.Events, c.rec.Events)
+	}
+	rec.Seq++
+	at, err := c.commit(ctx, rec.Marshal())
+	if err != nil {
+		return err
+	}
+	c.rec, c.unread = &rec, nil
+	return c.store.Testify(ctx, at)
+}
+
+// commit writes a value, nil for a tombstone, under the pipeline's key, and returns its offset.
+func (c *Claim) commit(ctx context.Context, value []byte) (int64, error) {
+	if err := c.sink.Begin(ctx); err != nil {
+		return 0, err
+	}
+	topic, partition := c.store.Place()
+	r := &kgo.Record{Topic: topic, Partition: partition, Key: []byte(c.cfg.Name), Value: value}
+	if err := c.sink.Commit(ctx, r); err != nil {
+		abort, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		c.sink.Abort(abort)
+		return 0, fmt.Errorf("write the offset record, look with outferry offsets show whether it is there: %w", err)
+	}
+	return r.Offset, nil
+}
+
+// Record returns the pipeline's newest record, nil when there is none, and why one can't be read.
+func (c *Claim) Record() (*offsets.Record, error) { return c.rec, c.unread }
+
+func newInstance() string {
+	var id [8]byte
+	_, _ = rand.Read(id[:]) // never fails
+	return hex.EncodeToString(id[:])
+}
