@@ -7,7 +7,8 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-const (
+// How often the watch looks. Tests look more often.
+var (
 	slotEvery        = 5 * time.Second
 	publicationEvery = 30 * time.Second
 )

@@ -1,0 +1,128 @@
+package walstream_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"outferry/internal/servers"
+	"outferry/internal/sourcetest"
+	"outferry/outbox"
+	"outferry/walstream"
+)
+
+func look(t *testing.T, d *servers.Database, user string, more ...string) ([]*outbox.Table, error) {
+	t.Helper()
+	return walstream.New(file(t, d.URL(user), more...), testLog(t), walstream.Options{}).Look(t.Context())
+}
+
+// TestLookNamesWhatIsMissing: each thing that stands in the way has its code, and leaves no trace.
+func TestLookNamesWhatIsMissing(t *testing.T) {
+	for _, test := range []struct {
+		name, sql, user string
+		code            string
+		class           outbox.Class
+		remedy          string
+	}{
+		{name: "no table", sql: "CREATE TABLE my_outbox (id int)", code: "pg.table_missing", class: outbox.Transient, remedy: "public.my_outbox"},
+		{name: "unlogged", sql: "CREATE UNLOGGED TABLE outbox (id int)", code: "pg.table_unlogged", class: outbox.Environment, remedy: "SET LOGGED"},
+		{name: "a view", sql: "CREATE VIEW outbox AS SELECT 1", code: "pg.table_kind", class: outbox.Environment, remedy: "source.tables"},
+		{name: "role may not replicate", sql: tablesSQL, user: "app", code: "pg.permission", class: outbox.Environment, remedy: "ALTER ROLE"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := servers.Postgres(t, 15)
+			d.Exec(t, test.sql)
+			user := "postgres"
+			if test.user != "" {
+				user = test.user
+			}
+			_, err := look(t, d, user)
+			wantFault(t, err, test.code, test.class)
+			if !strings.Contains(err.Error(), test.remedy) {
+				t.Errorf("%v does not say %q", err, test.remedy)
+			}
+		})
+	}
+}
+
+func TestLookNeedsLogicalWAL(t *testing.T) {
+	p := servers.StartPostgres(t, servers.PostgresOptions{Version: 15, Settings: []string{"wal_level = replica"}})
+	d := p.Database(t)
+	d.Exec(t, tablesSQL)
+	_, err := look(t, d, "postgres")
+	wantFault(t, err, "pg.wal_level", outbox.Environment)
+}
+
+// TestLookSeesWhoWorks: a slot that is read makes a standby, not a second reader (G17).
+func TestLookSeesWhoWorks(t *testing.T) {
+	d := servers.Postgres(t, 15)
+	r := rig(t, d)
+	rd := r.Start(t, r.Begun(t), false, true)
+	r.Exec(t, `INSERT INTO outbox VALUES ('a1', 'o', 'k', 't', '{}')`)
+	rd.Until("a row", func(f *sourcetest.Feed) bool { return len(f.IDs) > 0 })
+	_, err := look(t, d, "postgres", "  postgres: {slot: "+d.Name+", publication: "+d.Name+"}")
+	wantFault(t, err, "pg.slot_busy", outbox.Busy)
+}
+
+// TestPublicationThatChangesStopsTheStream: on PostgreSQL 18 rows would be missing without an error (G24).
+func TestPublicationThatChangesStopsTheStream(t *testing.T) {
+	walstream.CheckPublicationEvery(t, 100*time.Millisecond)
+	for _, version := range servers.PostgresVersions(t) {
+		d := servers.Postgres(t, version)
+		r := rig(t, d)
+		rd := r.Start(t, r.Begun(t), false, true)
+		r.Exec(t, `INSERT INTO outbox VALUES ('a1', 'o', 'k', 't', '{}')`)
+		rd.Until("a row", func(f *sourcetest.Feed) bool { return len(f.IDs) > 0 })
+		d.Exec(t, "ALTER PUBLICATION "+d.Name+" DROP TABLE outbox")
+		wantFault(t, rd.Fault(), "pg.publication_changed", outbox.PositionLost)
+	}
+}
+
+// TestRenamedTableStops: rows of the table under its new name are not to be passed over.
+func TestRenamedTableStops(t *testing.T) {
+	d := servers.Postgres(t, 15)
+	r := rig(t, d)
+	rd := r.Start(t, r.Begun(t), false, true)
+	r.Exec(t, `INSERT INTO outbox VALUES ('a1', 'o', 'k', 't', '{}')`)
+	rd.Until("a row", func(f *sourcetest.Feed) bool { return len(f.IDs) > 0 })
+	r.Exec(t, "ALTER TABLE outbox RENAME TO outbox_2")
+	r.Exec(t, `INSERT INTO outbox_2 VALUES ('a2', 'o', 'k', 't', '{}')`)
+	wantFault(t, rd.Fault(), "pg.table_renamed", outbox.PositionLost)
+}
+
+// TestPublicationMadeByUsLeavesTheApplicationAlone: an UPDATE of a table without replica identity must go on
+// working (G35).
+func TestPublicationMadeByUsLeavesTheApplicationAlone(t *testing.T) {
+	d := servers.Postgres(t, 15)
+	r := rig(t, d)
+	d.Exec(t, "ALTER TABLE outbox DROP CONSTRAINT outbox_pkey")
+	r.Begun(t)
+	r.Exec(t, "UPDATE outbox SET type = 'x'")
+	r.Exec(t, "DELETE FROM outbox")
+}
+
+// TestIdlePipelineLetsTheWALGo: the outbox is quiet, a neighbour is busy, and the slot moves (G30).
+func TestIdlePipelineLetsTheWALGo(t *testing.T) {
+	d := servers.Postgres(t, 15)
+	neighbour := servers.Postgres(t, 15)
+	neighbour.Exec(t, "CREATE TABLE busy (t text)")
+	r := rig(t, d)
+	rd := r.Start(t, r.Begun(t), false, true)
+	behind := func() int64 {
+		rd.Until("", func(*sourcetest.Feed) bool { return true })
+		var n int64
+		if err := r.DB.QueryRow("SELECT pg_current_wal_lsn() - confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = $1", d.Name).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for range 5 {
+		neighbour.Exec(t, "INSERT INTO busy SELECT repeat('x', 1000) FROM generate_series(1, 5000)")
+	}
+	seen := 0
+	servers.Eventually(t, sourcetest.Deadline, "the slot to follow the neighbour", func() bool {
+		rd.Until("an idle position", func(f *sourcetest.Feed) bool { return len(f.Positions) > seen })
+		seen = len(rd.Feed.Positions)
+		return behind() < 1<<20
+	})
+}

@@ -1,0 +1,116 @@
+package walstream_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"outferry/internal/servers"
+	"outferry/outbox"
+	"outferry/walstream"
+)
+
+// odd are values of every kind (G27): column type, SQL, the text that outbox promises, and the kind.
+var odd = []struct {
+	typ, sql, want string
+	kind           outbox.Kind
+}{
+	{"text", `E'é\U0001F600\u2028\n\t'`, "é\U0001F600\u2028\n\t", outbox.Text},
+	{"text", `''`, "", outbox.Text},
+	{"char(5)", `'ab'`, "ab   ", outbox.Text},
+	{"json", `'{"b":1,  "a":[1.0,1e3],"b":2}'`, `{"b":1,  "a":[1.0,1e3],"b":2}`, outbox.JSON},
+	{"jsonb", `'{"bb":1,"a":[1.0,1e3]}'`, `{"a": [1.0, 1000], "bb": 1}`, outbox.JSON},
+	{"bytea", `'\x00ff5c'`, "\x00\xff\\", outbox.Bytes},
+	{"bytea", `''`, "", outbox.Bytes},
+	{"uuid", `'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'`, "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", outbox.UUID},
+	{"boolean", `true`, "true", outbox.Bool},
+	{"boolean", `false`, "false", outbox.Bool},
+	{"smallint", `-32768`, "-32768", outbox.Int16},
+	{"bigint", `9223372036854775807`, "9223372036854775807", outbox.Int64},
+	{"real", `0.1`, "0.1", outbox.Float32},
+	{"double precision", `'-Infinity'`, "-Infinity", outbox.Float64},
+	{"double precision", `1e300`, "1e+300", outbox.Float64},
+	{"numeric(10,2)", `123.4`, "123.40", outbox.Decimal},
+	{"numeric", `'NaN'`, "NaN", outbox.Decimal},
+	{"numeric", `1e40`, "1" + fmt.Sprintf("%040d", 0), outbox.Decimal},
+	{"date", `'0044-03-15 BC'`, "0044-03-15 BC", outbox.Date},
+	{"time(3)", `'10:11:12.5'`, "10:11:12.5", outbox.Time},
+	{"timetz", `'10:11:12+02'`, "10:11:12+02", outbox.TimeTZ},
+	{"timestamp", `'2024-02-29 10:11:12.123456'`, "2024-02-29 10:11:12.123456", outbox.Timestamp},
+	{"timestamp", `'infinity'`, "infinity", outbox.Timestamp},
+	{"timestamptz", `'2024-02-29 10:11:12+02'`, "2024-02-29 08:11:12+00", outbox.TimestampTZ},
+	{"interval", `'1 year 2 mons 3 days 04:05:06.7'`, "P1Y2M3DT4H5M6.7S", outbox.Interval},
+	{"bit(4)", `B'1010'`, "1010", outbox.Bits},
+	{"text[]", `ARRAY['a,b', NULL, '"']`, `{"a,b",NULL,"\""}`, outbox.Array},
+	{"int[]", `'{1,2}'`, "{1,2}", outbox.Array},
+	{"mood", `'ok'`, "ok", outbox.Enum},
+	{"label", `'short'`, "short", outbox.Text},
+	{"amount", `7.5`, "7.50", outbox.Decimal},
+	{"inet", `'10.0.0.1/8'`, "10.0.0.1/8", outbox.Text},
+	{"int4range", `'[1,5)'`, "[1,5)", outbox.Text},
+	{"text", `NULL`, "NULL", outbox.Text},
+}
+
+// TestValuesComeInTheTextOfTheirKind, the same from the stream and from the snapshot.
+func TestValuesComeInTheTextOfTheirKind(t *testing.T) {
+	for _, version := range servers.PostgresVersions(t) {
+		t.Run(fmt.Sprint(version), func(t *testing.T) {
+			d := servers.Postgres(t, version)
+			d.Exec(t, "CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE DOMAIN label AS varchar(10) NOT NULL; CREATE DOMAIN amount AS numeric(10,2)")
+			create, values := "CREATE TABLE outbox (id varchar(64) PRIMARY KEY", ""
+			for i, o := range odd {
+				create += fmt.Sprintf(", c%d %s", i, o.typ)
+				values += ", " + o.sql
+			}
+			d.Exec(t, create+", twice text GENERATED ALWAYS AS (id || id) STORED)")
+			d.Exec(t, "INSERT INTO outbox VALUES ('snapshot'"+values+")")
+			cfg := file(t, d.URL("postgres"), "  postgres: {slot: "+d.Name+", publication: "+d.Name+"}", "router: {columns: {key: id, route_by: id, payload: id}}")
+			src := walstream.New(cfg, testLog(t), walstream.Options{})
+			ctx, cancel := context.WithCancel(t.Context())
+			out, ended := make(chan *outbox.Batch, 1), make(chan error, 1)
+			go func() { ended <- src.Run(ctx, nil, out) }()
+			for rows := 0; rows < 2; {
+				select {
+				case b := <-out:
+					for _, r := range b.Rows {
+						rows++
+						checkRow(t, string(r.Values[0]), r)
+					}
+					if src.Confirm(b.Position); rows == 1 && len(b.Rows) == 1 {
+						d.Exec(t, "INSERT INTO outbox VALUES ('stream'"+values+")")
+					}
+					b.Release()
+				case err := <-ended:
+					t.Fatal(err)
+				}
+			}
+			cancel()
+			<-ended
+		})
+	}
+}
+
+func checkRow(t *testing.T, from string, r outbox.Row) {
+	t.Helper()
+	if len(r.Values) != len(odd)+1 {
+		t.Errorf("%s: got %d values, want %d: a generated column is not in the log", from, len(r.Values), len(odd)+1)
+	}
+	for i, o := range odd {
+		c := r.Table.Columns[i+1]
+		got := string(r.Values[i+1])
+		if r.Values[i+1] == nil {
+			got = "NULL"
+		}
+		if d := cmp.Diff(o.want, got); d != "" || c.Kind != o.kind {
+			t.Errorf("%s: %s %s: kind %d want %d: %s", from, o.typ, o.sql, c.Kind, o.kind, d)
+		}
+		if wantNull := o.typ != "label"; c.Nullable != wantNull {
+			t.Errorf("%s: %s: nullable %v", from, o.typ, c.Nullable)
+		}
+	}
+	if r.Table.Columns[0].Nullable || r.Table.Columns[0].TypeName != "character varying(64)" {
+		t.Errorf("%s: id is %+v", from, r.Table.Columns[0])
+	}
+}
