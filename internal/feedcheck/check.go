@@ -117,12 +117,7 @@ func (c *check) rules() {
 func (c *check) drain(ctx context.Context, r *reader, j *Judge, see func(*kgo.Record)) error {
 	last, since := int64(-1), time.Now()
 	for {
-		topics, err := c.shelf.topics(ctx, c.opts.Rules.TopicPrefix)
-		if err != nil {
-			return err
-		}
-		maps.Copy(j.rules.Partitions, topics)
-		stable, err := offsets(ctx, c.shelf.admin.ListCommittedOffsets, slices.Collect(maps.Keys(topics))...)
+		stable, err := patiently(ctx, c.opts.Patience, func() (map[place]int64, error) { return c.stable(ctx, j) })
 		if err != nil {
 			return err
 		}
@@ -141,12 +136,24 @@ func (c *check) drain(ctx context.Context, r *reader, j *Judge, see func(*kgo.Re
 	}
 }
 
+// stable asks what topics there are by now, and how far each can be read.
+func (c *check) stable(ctx context.Context, j *Judge) (map[place]int64, error) {
+	topics, err := c.shelf.topics(ctx, c.opts.Rules.TopicPrefix)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(j.rules.Partitions, topics)
+	return offsets(ctx, c.shelf.admin.ListCommittedOffsets, slices.Collect(maps.Keys(topics))...)
+}
+
 func (c *check) to(ctx context.Context, r *reader, ends map[place]int64, see func(*kgo.Record)) error {
 	topics := map[string]bool{}
 	for p := range ends {
 		topics[p.topic] = true
 	}
-	starts, err := offsets(ctx, c.shelf.admin.ListStartOffsets, slices.Collect(maps.Keys(topics))...)
+	starts, err := patiently(ctx, c.opts.Patience, func() (map[place]int64, error) {
+		return offsets(ctx, c.shelf.admin.ListStartOffsets, slices.Collect(maps.Keys(topics))...)
+	})
 	if err != nil {
 		return err
 	}

@@ -122,6 +122,19 @@ func newShelf(opts []kgo.Opt) (*shelf, error) {
 
 func (s *shelf) close() { s.client.Close() }
 
+// patiently calls f until it works: the broker may be on its way back from what the test did to it.
+func patiently[T any](ctx context.Context, patience time.Duration, f func() (T, error)) (T, error) {
+	for deadline := time.Now().Add(patience); ; {
+		v, err := f()
+		if err == nil || ctx.Err() != nil || time.Now().After(deadline) {
+			return v, err
+		}
+		if pause(ctx, 200*time.Millisecond) != nil {
+			return v, err
+		}
+	}
+}
+
 // topics returns the number of partitions of each topic with the prefix.
 func (s *shelf) topics(ctx context.Context, prefix string) (map[string]int32, error) {
 	all, err := s.admin.ListTopics(ctx)
@@ -160,12 +173,15 @@ func offsets(ctx context.Context, list lister, topics ...string) (map[place]int6
 // settle waits until no transaction is open in the topics, and reports those where one stays so.
 func (s *shelf) settle(ctx context.Context, patience time.Duration, report *Report, topics ...string) (map[place]int64, error) {
 	deadline := time.Now().Add(patience)
+	ask := func(list lister) (map[place]int64, error) {
+		return patiently(ctx, patience, func() (map[place]int64, error) { return offsets(ctx, list, topics...) })
+	}
 	for {
-		ends, err := offsets(ctx, s.admin.ListEndOffsets, topics...)
+		ends, err := ask(s.admin.ListEndOffsets)
 		if err != nil {
 			return nil, err
 		}
-		stable, err := offsets(ctx, s.admin.ListCommittedOffsets, topics...)
+		stable, err := ask(s.admin.ListCommittedOffsets)
 		if err != nil {
 			return nil, err
 		}
