@@ -17,8 +17,9 @@ import (
 	"outferry/sink"
 )
 
-// testifyEvery is how often the second witness of the offsets topic is renewed.
-const testifyEvery = time.Hour
+// testifyEvery is how often the second witness of the offsets topic is renewed, testifyAgain when that failed:
+// a broker does not know a topic just made everywhere at once.
+const testifyEvery, testifyAgain = time.Hour, 30 * time.Second
 
 // ferry takes batches across: route, produce, commit with the offset, confirm. One goroutine does it all, so
 // the order of the log is the order in Kafka.
@@ -36,7 +37,7 @@ type ferry struct {
 	rec     offsets.Record // the last committed one
 	hold    load           // what the open transaction holds
 	inKafka atomic.Bool
-	testify time.Time
+	testify time.Time // when the second witness is due
 }
 
 // load is what the open transaction holds so far.
@@ -266,11 +267,12 @@ func (f *ferry) report() {
 }
 
 func (f *ferry) testified(ctx context.Context, offset int64) error {
-	if time.Since(f.testify) < testifyEvery {
+	if time.Now().Before(f.testify) {
 		return nil
 	}
-	f.testify = time.Now()
+	f.testify = time.Now().Add(testifyEvery)
 	if err := f.store.Testify(ctx, offset); err != nil {
+		f.testify = time.Now().Add(testifyAgain)
 		f.log.Warn("the offset's second witness could not be written", "group", f.store.Group, "error", err)
 	}
 	return nil

@@ -9,8 +9,6 @@ package pipeline
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	mrand "math/rand/v2"
@@ -58,9 +56,7 @@ type Pipeline struct {
 
 // New returns a pipeline that runs once. shutdown bounds the orderly stop.
 func New(cfg *configs.Pipeline, log hclog.Logger, st *status.Pipeline, shutdown time.Duration) *Pipeline {
-	var id [8]byte
-	_, _ = rand.Read(id[:]) // never fails
-	return &Pipeline{cfg: cfg, log: log.With("pipeline", cfg.Name), status: st, shutdown: shutdown, instance: hex.EncodeToString(id[:])}
+	return &Pipeline{cfg: cfg, log: log.With("pipeline", cfg.Name), status: st, shutdown: shutdown, instance: newInstance()}
 }
 
 // Name returns the pipeline's name.
@@ -142,6 +138,9 @@ func stage(code string) string {
 func (p *Pipeline) pause(ctx context.Context, err error) bool {
 	f := faultOf(err)
 	wait := p.backoff()
+	if f.Class == outbox.Busy {
+		p.instance = newInstance() // somebody else may write meanwhile: whoever comes back is told from whoever was replaced
+	}
 	switch {
 	case f.Class == outbox.Internal:
 		wait = 0
