@@ -7,7 +7,9 @@ package offsets
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"outferry/outbox"
@@ -55,13 +57,18 @@ func Parse(value []byte, pipeline string) (*Record, error) {
 	if err := d.Decode(&r); err != nil {
 		return nil, fmt.Errorf("read offset record: %w", err)
 	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errors.New("read offset record: more follows its JSON object")
+	}
 	switch {
 	case r.Version != Version:
 		return nil, fmt.Errorf("read offset record: it has version %d, this build knows %d", r.Version, Version)
 	case r.Pipeline != pipeline:
 		return nil, fmt.Errorf("read offset record: it is of pipeline %q, want %q", r.Pipeline, pipeline)
-	case r.Seq < 1 || r.Events < 0 || len(r.Position) == 0:
-		return nil, fmt.Errorf("read offset record: seq %d, events %d and a position of %d bytes make no sense", r.Seq, r.Events, len(r.Position))
+	case r.Seq < 1 || r.Events < 0:
+		return nil, fmt.Errorf("read offset record: seq %d and events %d make no sense", r.Seq, r.Events)
+	case !bytes.HasPrefix(r.Position, []byte("{")):
+		return nil, errors.New("read offset record: its position is no JSON object")
 	}
 	return &r, nil
 }

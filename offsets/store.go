@@ -28,6 +28,7 @@ type Store struct {
 	Group       string // whose committed offset is the second witness
 	Replication int    // of a topic that we make; -1: three, or as many as there are brokers
 	Client      *kgo.Client
+	Patience    time.Duration // with a foreign open transaction that hides our record; 0: two minutes
 
 	partition int32
 }
@@ -178,7 +179,10 @@ func (s *Store) scan(ctx context.Context, from, end int64) (value []byte, at int
 
 // each calls f with the committed records from from to end.
 func (s *Store) each(ctx context.Context, from, end int64, f func(*kgo.Record)) error {
-	blocked := time.Now()
+	blocked, patience := time.Now(), s.Patience
+	if patience == 0 {
+		patience = 2 * time.Minute
+	}
 	for next := from; next < end; {
 		p, after, err := s.fetch(ctx, next)
 		if err != nil {
@@ -193,7 +197,7 @@ func (s *Store) each(ctx context.Context, from, end int64, f func(*kgo.Record)) 
 			next, blocked = after, time.Now()
 			continue
 		}
-		if time.Since(blocked) > 2*time.Minute {
+		if time.Since(blocked) > patience {
 			return &outbox.Fault{Code: "kafka.hanging_transaction", Class: outbox.Environment,
 				Err:    fmt.Errorf("read topic %s partition %d: an open transaction hides what follows offset %d", s.Topic, s.partition, next),
 				Remedy: "find it with kafka-transactions.sh find-hanging, and abort it"}
