@@ -163,7 +163,7 @@ func play(t *testing.T, sloppy, atLeastOnce bool) *Report {
 	}
 	ended := make(chan result, 1)
 	go func() {
-		_, report, err := Trial(within(t, 2*time.Minute), TrialOptions{Slot: r.slot, Check: check, Load: LoadOptions{
+		_, report, err := Trial(within(t, 4*time.Minute), TrialOptions{Slot: r.slot, Check: check, Load: LoadOptions{
 			Dialect: Postgres{}, DSN: database.URL("app"), Spec: spec, Transactions: 1500, Rate: 600}})
 		ended <- result{report, err}
 	}()
