@@ -13,7 +13,7 @@ import (
 
 // heartbeat is how often an idle server says so. It is also how soon it notices that a reader is gone,
 // which frees our number for the next.
-const heartbeatNanos = 1_000_000_000
+const heartbeatNanos = 500_000_000
 
 // requestDump sets the connection up as a replica's and asks for the log after pos. What follows on the
 // connection is read by a wire. With noWait the server ends the log where it ends now.

@@ -3,6 +3,7 @@ package binlog
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/go-mysql-org/go-mysql/client"
 
@@ -39,7 +40,7 @@ func (h *session) run(ctx context.Context, from outbox.Position) error {
 		return err
 	}
 	defer closing(ctx, h.dump)()
-	defer closing(ctx, h.cat)()
+	defer context.AfterFunc(ctx, h.leaveSoon)()
 	if err := h.claim(); err != nil {
 		return err
 	}
@@ -100,7 +101,15 @@ func (h *session) claim() error {
 	return h.lookForReplicas(h.cat, h.srv)
 }
 
+// leaveSoon bounds what the end of a run may wait for.
+func (h *session) leaveSoon() { time.AfterFunc(time.Second, func() { _ = h.cat.Close() }) }
+
+// close ends the connections. The server would notice only at its next heartbeats that nobody reads the log
+// any more, and hold our number until then; so it is told.
 func (h *session) close() {
+	if h.dump != nil && h.cat != nil && h.srv != nil {
+		_, _ = h.cat.Execute(fmt.Sprintf("KILL %d", h.dump.GetConnectionID()))
+	}
 	for _, c := range []*client.Conn{h.dump, h.cat, h.snap} {
 		if c != nil {
 			_ = c.Close()

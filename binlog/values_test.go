@@ -1,0 +1,158 @@
+package binlog_test
+
+import (
+	"fmt"
+	"math/rand"
+	"strconv"
+	"strings"
+	"testing"
+
+	"outferry/binlog"
+	"outferry/configs"
+	"outferry/internal/servers"
+	"outferry/outbox"
+)
+
+const typesSQL = `CREATE TABLE outbox (
+	id binary(16) PRIMARY KEY, aggregatetype varchar(40), aggregateid char(10), payload json,
+	t1 tinyint, t2 tinyint unsigned, s1 smallint, s2 smallint unsigned, m1 mediumint, m2 mediumint unsigned, i1 int, i2 int unsigned zerofill, b1 bigint, b2 bigint unsigned,
+	f float, d double, n decimal(10,2), n2 decimal(65,30), n3 decimal(5,0), y year, bt bit(10), bl bool,
+	da date, ti time, ti3 time(3), ti6 time(6), dt datetime, dt1 datetime(1), dt6 datetime(6), ts timestamp NULL, ts3 timestamp(3) NULL,
+	e enum('one','t''wo','drei ü'), st set('a','b','c'), bi binary(4), vb varbinary(300), bb blob,
+	lat varchar(20) CHARACTER SET latin1, u16 varchar(20) CHARACTER SET utf16, sj varchar(20) CHARACTER SET sjis, gb varchar(20) CHARACTER SET gbk,
+	big char(100) CHARACTER SET utf8mb4, tx text CHARACTER SET latin2, lt longtext, g point
+) CHARACTER SET utf8mb4`
+
+const typesRows = `INSERT INTO outbox VALUES
+	(X'0102030405060708090a0b0c0d0e0f00', 'order', 'k ', '{"a": 1, "bb": [1.5, null, true, "x"]}', -128, 255, -32768, 65535, -8388608, 16777215, -2147483648, 42, -9223372036854775808, 18446744073709551615,
+	1.1, 1.23456789e-7, -123.40, 12345678901234567890123456789012345.000000000000000000000000000001, 99999, 2024, b'1010101010', true,
+	'2024-02-29', '-838:59:59', '-00:00:00.120', '12:34:56.123456', '2024-02-29 10:11:12', '1000-01-01 00:00:00.1', '9999-12-31 23:59:59.999999', '2024-02-29 10:11:12', '2038-01-19 03:14:07.123',
+	'drei ü', 'a,c', X'0102', X'00ff', X'00ff00',
+	'äöü €', 'aä€😀', 'カタカナ', '汉字', 'grüße', 'žluť', 'long', ST_GeomFromText('POINT(1 2)')),
+	(X'1102030405060708090a0b0c0d0e0f10', '', '', 'null', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -0, 1901, b'0', false,
+	'0000-00-00', '00:00:00', '838:59:59.000', '-838:59:58.999999', '0000-00-00 00:00:00', '2024-01-00 00:00:00.0', '0000-00-00 00:00:00', '0000-00-00 00:00:00', '1970-01-01 00:00:01',
+	'', '', '', '', '', '', '', '', '', '', '', '', NULL),
+	(X'2102030405060708090a0b0c0d0e0f10', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+	NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)`
+
+// TestValuesAreThoseOfTheServer reads rows of every type off the log, and again in a snapshot, which has the
+// server's own text: both must agree, with names in the log and without.
+func TestValuesAreThoseOfTheServer(t *testing.T) {
+	for _, version := range servers.MySQLVersions(t) {
+		for _, metadata := range []string{"FULL", "MINIMAL", "DEFAULT"} {
+			t.Run(version+"/"+metadata, func(t *testing.T) {
+				d := servers.MySQL(t, version)
+				d.Exec(t, "SET GLOBAL binlog_row_metadata = "+metadata)
+				d.Exec(t, typesSQL)
+				cfg := file(t, d, noData)
+				f := start(t, cfg, nil, binlog.Options{})
+				f.begun()
+				d.Exec(t, "SET sql_mode = '', time_zone = '+05:00'; "+typesRows)
+				compareWithSnapshot(t, d, f.wait(3))
+			})
+		}
+	}
+}
+
+func compareWithSnapshot(t *testing.T, d *servers.MySQLDatabase, streamed []copied) {
+	t.Helper()
+	cfg := file(t, d, func(c *configs.Pipeline) { c.Name += "s" })
+	snap := start(t, cfg, nil, binlog.Options{}).wait(len(streamed))
+	byID := map[string]copied{}
+	for _, r := range snap {
+		byID[r.values[0]] = r
+	}
+	for _, r := range streamed {
+		s, ok := byID[r.values[0]]
+		if !ok {
+			t.Fatalf("row %q is not in the snapshot, which has %d rows", r.values[0], len(snap))
+		}
+		for i, c := range r.table.Columns {
+			if r.values[i] != s.values[i] {
+				t.Errorf("%s %s: streamed %q, snapshot %q", c.Name, c.TypeName, r.values[i], s.values[i])
+			}
+			o := s.table.Columns[i]
+			if c.Name != o.Name || c.Kind != o.Kind || c.Length != o.Length || c.Precision != o.Precision || c.Scale != o.Scale || c.Nullable != o.Nullable || fmt.Sprint(c.Labels) != fmt.Sprint(o.Labels) {
+				t.Errorf("column %d: streamed %+v, snapshot %+v", i, c, o)
+			}
+		}
+	}
+}
+
+// TestValuesAreAsPackageOutboxNamesThem pins the forms that nothing else here would notice.
+func TestValuesAreAsPackageOutboxNamesThem(t *testing.T) {
+	for _, version := range servers.MySQLVersions(t) {
+		t.Run(version, func(t *testing.T) {
+			d := fullNames(t, version)
+			d.Exec(t, typesSQL)
+			f := start(t, file(t, d, noData), nil, binlog.Options{})
+			f.begun()
+			d.Exec(t, "SET sql_mode = '', time_zone = '+05:00'; "+typesRows)
+			r := f.wait(3)[0]
+			for column, want := range map[string]string{
+				"id": "01020304-0506-0708-090a-0b0c0d0e0f00", "aggregateid": "k", "t1": "-128", "t2": "255", "b2": "18446744073709551615", "i2": "42",
+				"f": "1.1", "d": "1.23456789e-07", "n": "-123.40", "n3": "99999", "y": "2024", "bt": "1010101010", "bl": "1",
+				"da": "2024-02-29", "ti": "-838:59:59", "ti3": "-00:00:00.120", "ti6": "12:34:56.123456", "dt1": "1000-01-01 00:00:00.1",
+				"ts": "2024-02-29 05:11:12+00", "e": "drei ü", "st": "a,c", "bi": "\x01\x02\x00\x00", "lat": "äöü €", "u16": "aä€😀", "sj": "カタカナ", "gb": "汉字", "tx": "žluť",
+			} {
+				if got := r.get(column); got != want {
+					t.Errorf("%s: got %q, want %q", column, got, want)
+				}
+			}
+			if k := r.table.Columns[r.table.Index("id")].Kind; k != outbox.UUID {
+				t.Errorf("id is of kind %d, want a UUID", k)
+			}
+			if version[0] == '8' || version[0] == '9' {
+				if got, want := r.get("payload"), `{"a": 1, "bb": [1.5, null, true, "x"]}`; got != want {
+					t.Errorf("payload: got %s, want %s", got, want)
+				}
+			}
+		})
+	}
+}
+
+// TestJSONIsPrintedAsTheServerPrintsIt: documents of every kind, and many random numbers.
+func TestJSONIsPrintedAsTheServerPrintsIt(t *testing.T) {
+	for _, version := range servers.MySQLVersions(t) {
+		if strings.HasPrefix(version, "mariadb") {
+			continue // JSON is text there
+		}
+		t.Run(version, func(t *testing.T) {
+			d := fullNames(t, version)
+			d.Exec(t, "CREATE TABLE outbox (id int PRIMARY KEY AUTO_INCREMENT, payload json)")
+			f := start(t, file(t, d, noData), nil, binlog.Options{})
+			f.begun()
+			rows := jsonDocuments()
+			for i := 0; i < len(rows); i += 50 {
+				d.Exec(t, "INSERT INTO outbox (payload) VALUES ("+strings.Join(rows[i:min(i+50, len(rows))], "),(")+")")
+			}
+			compareWithSnapshot(t, d, f.wait(len(rows)))
+		})
+	}
+}
+
+func jsonDocuments() []string {
+	docs := []string{
+		`'{}'`, `'[]'`, `'""'`, `'true'`, `'null'`, `'0'`, `'-1'`, `'32768'`, `'-32769'`, `'2147483648'`, `'-9223372036854775808'`, `'18446744073709551615'`,
+		`'{"b":1,"a":2,"aa":3,"":4}'`, `'[[[[[[1]]]]]]'`, `'{"a":{"b":{"c":[1,2,{"d":null}]}}}'`,
+		`JSON_QUOTE(CONCAT('q"\\', CHAR(0,1,7,8,9,10,11,12,13,27,31,127 USING utf8mb4), '/ü€😀'))`,
+		`JSON_OBJECT('d', CAST('2024-02-29' AS DATE), 't', CAST('-10:11:12.5' AS TIME(6)), 'dt', CAST('2024-02-29 10:11:12.345' AS DATETIME(3)), 'n', CAST('-123.450' AS DECIMAL(10,3)), 'z', CAST(0.000001 AS DECIMAL(10,6)))`,
+		`JSON_OBJECT('b', X'00ff10', 'e', CAST('' AS BINARY), 'l', REPEAT(X'AB', 200))`, `JSON_OBJECT('bit', b'1010')`,
+		`JSON_OBJECT('y', CAST(2024 AS YEAR))`, `CAST(ST_GeomFromText('POINT(1 2)') AS JSON)`,
+		`JSON_ARRAY(REPEAT('x', 70000), 1, 2, REPEAT('y', 300))`, `CONCAT('[', REPEAT('1,', 20000), '1]')`, `JSON_OBJECT(REPEAT('k', 300), REPEAT('v', 128))`,
+		`'[1e0, 1.0, 100.0, 1e14, 1e15, 1e16, 123456789012345678, 1e20, 1e21, 1e22, 1.5e300, 1e-1, 1e-5, 1e-6, 1e-7, 1e-14, 1e-15, 1e-16, 1.234e-10, 0.0, -0.0, 1.7976931348623157e308, 5e-324, 0.1, 12345678.9]'`,
+	}
+	r := rand.New(rand.NewSource(1))
+	for range 300 {
+		var numbers []string
+		for range 10 {
+			f := r.NormFloat64()
+			for range r.Intn(40) {
+				f *= []float64{10, 0.1}[r.Intn(2)]
+			}
+			numbers = append(numbers, strconv.FormatFloat(f, 'e', r.Intn(17), 64))
+		}
+		docs = append(docs, "'["+strings.Join(numbers, ",")+"]'")
+	}
+	return docs
+}
