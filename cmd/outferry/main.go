@@ -42,7 +42,7 @@ func newRootCommand() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newRunCommand())
+	root.AddCommand(newRunCommand(), newValidateCommand(), newSchemaCommand(), newExplainCommand())
 	root.AddCommand(newOffsetsCommand(), newRemoveCommand())
 	root.AddCommand(newDemoCommand())
 	return root
