@@ -45,17 +45,17 @@ func start(ctx context.Context) (_ *servers, err error) {
 	s.kafka, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.DefaultNumPartitions(partitions),
 		kfake.SeedTopics(partitions, "outbox.event.post", "outbox.event.comment"))
 	if err != nil {
-		return s, fmt.Errorf("start the broker: %w", err)
+		return nil, fmt.Errorf("start the broker: %w", err)
 	}
 	if s.dir, err = process.MkdirTemp("outferry-demo-"); err != nil {
-		return s, &outbox.Fault{Code: "demo.directory", Class: outbox.Environment,
+		return nil, &outbox.Fault{Code: "demo.directory", Class: outbox.Environment,
 			Err: fmt.Errorf("make the demo's directory: %w", err), Remedy: "set TMPDIR to a directory that may be written to"}
 	}
 	if s.postgres, err = startPostgres(ctx, filepath.Join(s.dir, "pg")); err != nil {
-		return s, err
+		return nil, err
 	}
 	if err := s.makeBlog(ctx); err != nil {
-		return s, fmt.Errorf("make the blog's database: %w", err)
+		return nil, fmt.Errorf("make the blog's database: %w", err)
 	}
 	return s, nil
 }
