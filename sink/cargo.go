@@ -2,7 +2,6 @@ package sink
 
 import (
 	"fmt"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -95,10 +94,4 @@ func eventID(r *kgo.Record) string {
 		}
 	}
 	return "without id"
-}
-
-// isTLS recognises what crypto/tls and the broker's alerts say; the client wraps them in text.
-func isTLS(err error) bool {
-	s := err.Error()
-	return strings.Contains(s, "tls: ") || strings.Contains(s, "x509: ")
 }

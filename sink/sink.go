@@ -2,7 +2,6 @@ package sink
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/plugin/kslog"
 
@@ -31,9 +29,9 @@ type Sink struct {
 	exact  bool
 	topics topics
 
-	open  bool      // a transaction is open
-	began time.Time // when it was opened
-	ended time.Time // when the last one was
+	open  bool         // a transaction is open
+	began atomic.Int64 // when it was opened, microseconds since 1970; promises that fail read it
+	ended time.Time    // when the last one was
 
 	noted atomic.Bool // first is set
 	mu    sync.Mutex
@@ -64,7 +62,7 @@ func Open(ctx context.Context, cfg *configs.Pipeline, log hclog.Logger, hooks ..
 		return nil, &outbox.Fault{Code: "kafka.config", Class: outbox.Config, Err: fmt.Errorf("make kafka client: %w", err)}
 	}
 	s := &Sink{cfg: cfg, log: log, cl: cl, exact: cfg.Delivery == "exactly_once"}
-	s.topics = topics{sink: s, known: map[string]bool{}}
+	s.topics = topics{sink: s, known: map[string]int{}}
 	if err := s.reach(ctx); err != nil {
 		cl.Close()
 		return nil, err
@@ -99,7 +97,7 @@ func (s *Sink) Began() time.Time {
 	if !s.open {
 		return time.Time{}
 	}
-	return s.began
+	return time.UnixMicro(s.began.Load())
 }
 
 // Begin opens a transaction if none is open.
@@ -115,13 +113,14 @@ func (s *Sink) Begin(ctx context.Context) error {
 			return s.fault("begin transaction", err)
 		}
 	}
-	s.open, s.began = true, time.Now()
+	s.open = true
+	s.began.Store(time.Now().UnixMicro())
 	return ctx.Err()
 }
 
 // Produce sends the record that Cargo.Next gave out.
 func (s *Sink) Produce(ctx context.Context, c *Cargo, r *kgo.Record) error {
-	if err := s.topics.ready(ctx, r.Topic); err != nil {
+	if err := s.topics.ready(ctx, r.Topic, r.Partition); err != nil {
 		return err
 	}
 	if size := recordSize(r); int64(size) > s.cfg.Kafka.MaxRecord {
@@ -130,7 +129,8 @@ func (s *Sink) Produce(ctx context.Context, c *Cargo, r *kgo.Record) error {
 			Remedy: "raise kafka.max_record together with the topic's max.message.bytes"}
 	}
 	c.left.Add(1)
-	s.cl.Produce(ctx, r, c.promise)
+	// Not the caller's context: the client would fail what it holds when a stop is asked for, and nothing could drain.
+	s.cl.Produce(context.Background(), r, c.promise)
 	return nil
 }
 
@@ -151,7 +151,7 @@ func (s *Sink) Commit(ctx context.Context, offset *kgo.Record) error {
 			return err
 		}
 	}
-	s.cl.Produce(ctx, offset, func(_ *kgo.Record, err error) {
+	s.cl.Produce(context.Background(), offset, func(_ *kgo.Record, err error) {
 		if err != nil {
 			s.fail(fmt.Errorf("write offset record: %w", err))
 		}
@@ -220,33 +220,6 @@ func (s *Sink) First() *Landed {
 	}
 	if f != nil {
 		s.first = &Landed{}
-	}
-	return f
-}
-
-// fault sorts an error of the client: what is fenced, what a person must mend, what one bad record causes, and
-// what passes.
-func (s *Sink) fault(doing string, err error) error {
-	f := &outbox.Fault{Code: "kafka.unreachable", Class: outbox.Transient, Err: fmt.Errorf("%s: %w", doing, err)}
-	switch {
-	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.TransactionCoordinatorFenced),
-		errors.Is(err, kerr.InvalidProducerEpoch) && time.Since(s.began) < TransactionTimeout/2:
-		f.Code, f.Class = "kafka.fenced", outbox.Busy
-	case errors.Is(err, kerr.InvalidProducerEpoch), errors.Is(err, kerr.InvalidTxnState), errors.Is(err, kerr.UnknownProducerID),
-		errors.Is(err, kerr.InvalidProducerIDMapping), errors.Is(err, kerr.OperationNotAttempted), errors.Is(err, kerr.TransactionAbortable):
-		f.Code = "kafka.stale_producer"
-	case errors.Is(err, kerr.MessageTooLarge), errors.Is(err, kerr.RecordListTooLarge), errors.Is(err, kerr.InvalidRecord), errors.Is(err, kerr.InvalidTimestamp):
-		f.Code, f.Class, f.Remedy = "row.refused_by_broker", outbox.Internal, "compare the record with the topic's max.message.bytes and message.timestamp settings"
-	case errors.Is(err, kerr.TransactionalIDAuthorizationFailed):
-		f.Code, f.Class, f.Remedy = "kafka.permission", outbox.Environment, "grant Write and Describe on TransactionalId "+s.cfg.Kafka.TransactionalID
-	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed):
-		f.Code, f.Class, f.Remedy = "kafka.permission", outbox.Environment, "grant the missing ACL to the pipeline's principal"
-	case errors.Is(err, kerr.SaslAuthenticationFailed), errors.Is(err, kerr.UnsupportedSaslMechanism), errors.Is(err, kerr.IllegalSaslState):
-		f.Code, f.Class, f.Remedy = "kafka.auth", outbox.Environment, "check kafka.sasl"
-	case isTLS(err):
-		f.Code, f.Class, f.Remedy = "kafka.tls", outbox.Environment, "check kafka.tls and the broker's certificate"
-	case errors.Is(err, kerr.InvalidTransactionTimeout):
-		f.Code, f.Class, f.Remedy = "kafka.config", outbox.Environment, "raise the broker's transaction.max.timeout.ms to 60000 at least"
 	}
 	return f
 }

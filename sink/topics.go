@@ -12,77 +12,117 @@ import (
 	"outferry/outbox"
 )
 
+// leadersTimeout is generous: a busy broker takes seconds to make a topic.
+const leadersTimeout = 30 * time.Second
+
 // topics knows which topics exist, so that a record is never buffered for one that doesn't.
 type topics struct {
 	sink  *Sink
 	last  string
-	known map[string]bool
+	count int // partitions of last
+	known map[string]int
 }
 
-// ready makes sure that a topic exists.
-func (t *topics) ready(ctx context.Context, topic string) error {
-	if topic == t.last {
-		return nil
-	}
-	if !t.known[topic] {
-		if err := t.find(ctx, topic); err != nil {
+// ready makes sure that a topic exists, and the partition where the row names one.
+func (t *topics) ready(ctx context.Context, topic string, partition int32) error {
+	if topic != t.last {
+		if err := t.turn(ctx, topic); err != nil {
 			return err
 		}
-		t.known[topic] = true
 	}
-	t.last = topic
+	if int(partition) < t.count {
+		return nil
+	}
+	return t.outOfRange(ctx, partition)
+}
+
+func (t *topics) turn(ctx context.Context, topic string) (err error) {
+	count, ok := t.known[topic]
+	if !ok {
+		if count, err = t.find(ctx, topic); err != nil {
+			return err
+		}
+		t.known[topic] = count
+	}
+	t.last, t.count = topic, count
 	return nil
 }
 
-func (t *topics) find(ctx context.Context, topic string) error {
+// outOfRange looks again, since partitions may have been added. The client could only fail the record.
+func (t *topics) outOfRange(ctx context.Context, partition int32) error {
+	count, err := t.await(ctx, kadm.NewClient(t.sink.cl), t.last)
+	if err != nil {
+		return err
+	}
+	t.known[t.last], t.count = count, count
+	if int(partition) < count {
+		return nil
+	}
+	return &outbox.Fault{Code: "row.partition_out_of_range", Class: outbox.Internal,
+		Err:    fmt.Errorf("the row names partition %d, topic %s has %d", partition, t.last, count),
+		Remedy: "add partitions to the topic, or correct what router.columns.partition names"}
+}
+
+// find returns the number of the topic's partitions, and makes the topic where it is missing and may be made.
+func (t *topics) find(ctx context.Context, topic string) (int, error) {
 	cfg := &t.sink.cfg.Kafka.Topics
 	if len(t.known) >= cfg.Limit {
-		return &outbox.Fault{Code: "row.topics_limit", Class: outbox.Internal,
+		return 0, &outbox.Fault{Code: "row.topics_limit", Class: outbox.Internal,
 			Err:    fmt.Errorf("topic %s would be number %d of this pipeline, kafka.topics.limit is %d", topic, len(t.known)+1, cfg.Limit),
 			Remedy: "raise kafka.topics.limit, or check what router.columns.route_by holds"}
 	}
 	adm := kadm.NewClient(t.sink.cl)
-	exists, err := t.exists(ctx, adm, topic)
-	if err != nil || exists {
-		return err
+	count, err := t.partitions(ctx, adm, topic)
+	if err != nil || count > 0 {
+		return count, err
 	}
 	if !cfg.Create {
-		return &outbox.Fault{Code: "kafka.topic_missing", Class: outbox.Transient,
+		return 0, &outbox.Fault{Code: "kafka.topic_missing", Class: outbox.Transient,
 			Err: fmt.Errorf("topic %s does not exist and kafka.topics.create is false", topic), Remedy: "waiting for it; create it"}
 	}
 	if err := t.create(ctx, adm, topic); err != nil {
-		return err
+		return 0, err
 	}
+	return t.await(ctx, adm, topic)
+}
+
+// await waits until each partition of a topic has a leader.
+func (t *topics) await(ctx context.Context, adm *kadm.Client, topic string) (int, error) {
+	limit := time.NewTimer(leadersTimeout)
+	defer limit.Stop()
 	for {
-		if exists, err := t.exists(ctx, adm, topic); err != nil || exists {
-			return err
+		if count, err := t.partitions(ctx, adm, topic); err != nil || count > 0 {
+			return count, err
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return 0, ctx.Err()
+		case <-limit.C:
+			return 0, t.sink.fault("wait for the leaders of topic "+topic, kerr.LeaderNotAvailable)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }
 
-func (t *topics) exists(ctx context.Context, adm *kadm.Client, topic string) (bool, error) {
+// partitions returns how many the topic has; 0 while it does not exist, or has a partition without a leader.
+func (t *topics) partitions(ctx context.Context, adm *kadm.Client, topic string) (int, error) {
 	got, err := adm.ListTopics(ctx, topic)
 	if err != nil {
-		return false, t.sink.fault("look for topic "+topic, err)
+		return 0, t.sink.fault("look for topic "+topic, err)
 	}
 	d := got[topic]
-	if errors.Is(d.Err, kerr.UnknownTopicOrPartition) || (d.Err == nil && len(d.Partitions) == 0) {
-		return false, nil
+	if errors.Is(d.Err, kerr.UnknownTopicOrPartition) {
+		return 0, nil
 	}
 	if d.Err != nil {
-		return false, t.sink.fault("look for topic "+topic, d.Err)
+		return 0, t.sink.fault("look for topic "+topic, d.Err)
 	}
 	for _, p := range d.Partitions {
 		if p.Leader < 0 {
-			return false, nil
+			return 0, nil
 		}
 	}
-	return true, nil
+	return len(d.Partitions), nil
 }
 
 func (t *topics) create(ctx context.Context, adm *kadm.Client, topic string) error {
@@ -101,6 +141,10 @@ func (t *topics) create(ctx context.Context, adm *kadm.Client, topic string) err
 	}
 	if errors.Is(err, kerr.InvalidReplicationFactor) || errors.Is(err, kerr.InvalidPartitions) || errors.Is(err, kerr.InvalidConfig) || errors.Is(err, kerr.PolicyViolation) {
 		return &outbox.Fault{Code: "kafka.topic_refused", Class: outbox.Environment, Err: fmt.Errorf("create topic %s: %w", topic, err), Remedy: "correct kafka.topics, or create the topic by hand"}
+	}
+	if errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed) {
+		return &outbox.Fault{Code: "kafka.permission", Class: outbox.Environment, Err: fmt.Errorf("create topic %s: %w", topic, err),
+			Remedy: "grant Create on Topic " + topic + " to the pipeline's principal, or create the topic by hand"}
 	}
 	return t.sink.fault("create topic "+topic, err)
 }
