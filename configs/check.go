@@ -2,6 +2,7 @@ package configs
 
 import (
 	"fmt"
+	"hash/fnv"
 	"net"
 	"strings"
 )
@@ -68,12 +69,22 @@ func (c *checker) derived() {
 			*d.field = d.value
 		}
 	}
+	if p.Source.MySQL.ServerID == 0 {
+		p.Source.MySQL.ServerID = derivedServerID(p.Name)
+	}
 	p.Router.Columns.Defaulted = map[string]bool{}
 	for _, name := range []string{"id", "key", "route_by", "payload"} {
 		if !c.written("router.columns." + name) {
 			p.Router.Columns.Defaulted[name] = true
 		}
 	}
+}
+
+// derivedServerID gives each pipeline a replica number of its own, far from those that people choose.
+func derivedServerID(name string) int {
+	h := fnv.New32a()
+	h.Write([]byte("outferry-" + name))
+	return 1<<31 | int(h.Sum32()>>1)
 }
 
 // address resolves source.url into the fields beside it, or checks what stands in its place.
@@ -124,6 +135,9 @@ func (c *checker) addressInParts() {
 		if part.value == "" && c.sound(part.path) && !c.meant[part.path] {
 			c.errorf(part.path, "without source.url, type, host and database are needed", "missing")
 		}
+	}
+	if s.isMySQL() && !c.written("source.port") {
+		s.Port = 3306
 	}
 	c.user("source.user")
 }

@@ -5,25 +5,37 @@ import (
 	"strings"
 )
 
-// tables checks the outbox tables and puts those without a schema into public.
+// isMySQL reports whether the source is MySQL or MariaDB.
+func (s *Source) isMySQL() bool { return s.Type == "mysql" || s.Type == "mariadb" }
+
+// defaultSchema is where a table without one is.
+func (s *Source) defaultSchema() string {
+	if s.isMySQL() && s.Database != "" {
+		return s.Database
+	}
+	return "public"
+}
+
+// tables checks the outbox tables and puts those without a schema into the default one.
 func (c *checker) tables() {
 	s := &c.p.Source
+	example := s.defaultSchema() + ".outbox"
 	if len(s.Tables) == 0 && c.written("source.tables") && c.sound("source.tables") {
-		c.errorf("source.tables", "write [public.outbox]", "names no table")
+		c.errorf("source.tables", "write ["+example+"]", "names no table")
 	}
 	seen := map[string]bool{}
 	for i, t := range s.Tables {
 		path := c.itemPath("source.tables", i)
 		if strings.ContainsAny(t, `*?\()[]|^$+"`) {
-			c.errorf(path, "write plain names, one item for each table, as public.outbox", "a table name is not a pattern and has no quotes")
+			c.errorf(path, "write plain names, one item for each table, as "+example, "a table name is not a pattern and has no quotes")
 			continue
 		}
 		full := t
 		if !strings.Contains(t, ".") {
-			full = "public." + t
+			full = s.defaultSchema() + "." + t
 		}
 		if !isTableName(full) {
-			c.errorf(path, "write schema.table, as public.outbox", "not the name of a table")
+			c.errorf(path, "write schema.table, as "+example, "not the name of a table")
 			continue
 		}
 		if seen[full] {
@@ -43,7 +55,7 @@ func (c *checker) itemPath(path string, i int) string {
 	return path
 }
 
-// isTableName wants schema.table, each within what PostgreSQL keeps of a name.
+// isTableName wants schema.table, each within what a server keeps of a name.
 func isTableName(name string) bool {
 	parts := strings.Split(name, ".")
 	if len(parts) != 2 {
@@ -58,6 +70,9 @@ func isTableName(name string) bool {
 }
 
 func (c *checker) postgres() {
+	if c.p.Source.isMySQL() {
+		return
+	}
 	if name := c.p.Source.Postgres.Publication; len(name) > 63 || strings.ContainsAny(name, "\x00") {
 		c.errorf("source.postgres.publication", "", "longer than 63 bytes, which is all that PostgreSQL keeps of a name")
 	}

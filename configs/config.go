@@ -53,7 +53,7 @@ type Pipeline struct {
 
 type Source struct {
 	URL      Secret // resolved into the fields below; may hold a password, so it prints redacted
-	Type     string // postgres
+	Type     string // postgres | mysql | mariadb
 	Host     string
 	Port     int
 	Database string
@@ -70,6 +70,7 @@ type Source struct {
 	MaxTransaction    int64
 	Retry             Retry
 	Postgres          Postgres
+	MySQL             MySQL
 }
 
 type Retry struct {
@@ -84,6 +85,14 @@ type TLS struct {
 	CertFile   string
 	KeyFile    string
 	ServerName string
+}
+
+// MySQL is what MySQL and MariaDB have.
+type MySQL struct {
+	ServerID    int    // replica number
+	Position    string // auto | gtid | file
+	ReadTimeout time.Duration
+	UUIDBinary  string // auto | rfc4122 | swapped | none
 }
 
 type Postgres struct {

@@ -16,6 +16,7 @@ func withSecrets() Options {
 	o := isolated(map[string]string{
 		"DATABASE_URL":          "postgres://outferry@localhost:5432/posts",
 		"SPRING_DATASOURCE_URL": "jdbc:postgresql://posts-db:5432/posts",
+		"KAFKA_PASSWORD":        "not really",
 	})
 	o.ReadFile = func(path string) ([]byte, error) {
 		if filepath.Dir(path) == "/run/secrets" {
@@ -31,10 +32,10 @@ func TestExamplesAreValid(t *testing.T) {
 	if findings != nil {
 		t.Fatal(findings.Error())
 	}
-	if diff := cmp.Diff([]string{"all-options", "spring-posts", "posts"}, names(set)); diff != "" {
+	if diff := cmp.Diff([]string{"all-options", "spring-comments", "blog", "spring-posts", "posts"}, names(set)); diff != "" {
 		t.Error(diff)
 	}
-	spring := set.Pipelines[1]
+	spring := set.Pipelines[3]
 	if spring.Source.User != "outferry" || spring.Source.Host != "posts-db" || spring.Source.Password.IsZero() || spring.Kafka.Topics.Partitions != 6 {
 		t.Errorf("got %+v", spring)
 	}

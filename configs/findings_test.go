@@ -272,8 +272,8 @@ var badFiles = map[string][]string{
 	"url_invalid": {
 		`3:8: error: source.url: not a valid URL`,
 	},
-	"url_mysql": {
-		`3:8: error: source.url: MySQL is not in this build yet`,
+	"url_mysql_mode": {
+		`3:8: error: source.url: its sslMode must be DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY`,
 	},
 	"url_no_database": {
 		`3:8: error: source.url: it names no database`,
@@ -288,7 +288,7 @@ var badFiles = map[string][]string{
 		"3:8: warning: source.url: ignored parameters: ApplicationName, loglevel",
 	},
 	"url_scheme": {
-		`3:8: error: source.url: "oracle" is no database that can be read: want postgres, postgresql or jdbc:postgresql`,
+		`3:8: error: source.url: "oracle" is no database that can be read: want postgres, mysql or mariadb, or one of them behind jdbc:`,
 	},
 	"url_sslmode": {
 		`3:8: error: source.url: its sslmode must be disable, prefer, require, verify-ca or verify-full`,

@@ -231,7 +231,11 @@ func (l *loader) compare() {
 		uses := []use{{"name", "name", p.Name}}
 		if !c.failed["name"] && p.Name != "" {
 			server := fmt.Sprintf("%s:%d/", s.Host, s.Port)
-			uses = append(uses, use{"source.postgres.slot", "slot", server + s.Postgres.Slot},
+			reader := use{"source.postgres.slot", "slot", server + s.Postgres.Slot}
+			if s.isMySQL() {
+				reader = use{"source.mysql.server_id", "replica number", fmt.Sprint(server, s.MySQL.ServerID)}
+			}
+			uses = append(uses, reader,
 				use{"kafka.transactional_id", "transactional id", p.Kafka.TransactionalID})
 		}
 		for _, u := range uses {

@@ -108,7 +108,6 @@ var withoutCounterpart = map[string]string{
 	"bigint.unsigned.handling.mode":               notInBuild,
 	"extended.headers.enabled":                    notInBuild,
 	"converters":                                  notInBuild,
-	"database.server.id":                          notInBuild,
 	"database.sslpassword":                        "an encrypted key file is not read: decrypt it for source.tls.key_file",
 	"database.ssl.keystore.password":              javaStore,
 	"database.ssl.truststore.password":            javaStore,
@@ -148,7 +147,7 @@ var withoutCounterpart = map[string]string{
 
 // notInThisBuild are options that people may have read about.
 var notInThisBuild = []string{
-	"compat", "columns.trace", "labels", "source.mysql", "cleanup", "dead_letter_topic", "parking_topic",
+	"compat", "columns.trace", "labels", "cleanup", "dead_letter_topic", "parking_topic",
 	"encoding.schema_registry", "token_file", "service.tracing", "watch_config", "http.users", "http.ui",
 	"http.tls", "http.read_only", "connect_api", "log.levels",
 }

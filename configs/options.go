@@ -134,6 +134,7 @@ var sectionDocs = map[string]string{
 	"source.tls":      "TLS to the database.",
 	"source.retry":    "How a lost connection to the database is tried again, with growing pauses.",
 	"source.postgres": "What only PostgreSQL has.",
+	"source.mysql":    "What only MySQL and MariaDB have.",
 	"router":          "From a row to topic, key, headers and value. Every default is Debezium's.",
 	"router.columns":  "The columns with a meaning.",
 	"encoding":        "How key, value and headers become bytes: those of Kafka Connect's converters.",

@@ -24,20 +24,21 @@ func sourceOptions(s *Source) []Option {
 		[]string{"disable", "prefer", "require", "verify-ca", "verify-full"}, &s.TLS, sourceTLSNames)...)
 	options = append(options, readingOptions(s)...)
 	options = append(options, retryOptions(&s.Retry)...)
-	return append(options, postgresOptions(&s.Postgres)...)
+	options = append(options, postgresOptions(&s.Postgres)...)
+	return append(options, mysqlOptions(&s.MySQL)...)
 }
 
 func addressOptions(s *Source) []Option {
 	return []Option{
 		{Path: "source.url", Required: true, Example: "postgres://outferry@localhost:5432/posts", into: &s.URL,
 			Debezium: []string{"connector.class"},
-			Doc:      "Address of the database: `postgres://`, `postgresql://` or `jdbc:postgresql://`. The parameters user, password, sslmode, sslrootcert, sslcert and sslkey are read, others ignored with a warning. What stands beside it in the file wins."},
-		{Path: "source.type", Alternative: true, Words: []string{"postgres"}, Example: "postgres", into: &s.Type,
+			Doc:      "Address of the database: `postgres://`, `mysql://` or `mariadb://`, or the same behind `jdbc:`. Parameters for user, password and TLS are read, others ignored with a warning. What stands beside it in the file wins."},
+		{Path: "source.type", Alternative: true, Words: []string{"postgres", "mysql", "mariadb"}, Example: "postgres", into: &s.Type,
 			Doc: "In place of a url, with host, port and database."},
 		{Path: "source.host", Alternative: true, Example: "localhost", into: &s.Host,
 			Debezium: []string{"database.hostname"}, Doc: "Host of the database, in place of a url."},
 		{Path: "source.port", Alternative: true, Default: "5432", Min: 1, Max: 65535, Example: "5432", into: &s.Port,
-			Debezium: []string{"database.port"}, Doc: "Port of the database, in place of a url."},
+			Debezium: []string{"database.port"}, Doc: "Port of the database, in place of a url; 3306 where the type is mysql or mariadb."},
 		{Path: "source.database", Alternative: true, Example: "posts", into: &s.Database,
 			Debezium: []string{"database.dbname", "database.names"}, Doc: "Name of the database, in place of a url."},
 		{Path: "source.user", Example: "outferry", into: &s.User,
@@ -47,7 +48,7 @@ func addressOptions(s *Source) []Option {
 			Doc:      "Password of the role; wins over the one in the url. `${file:path}` is read anew for each connection, its last newline cut."},
 		{Path: "source.tables", Required: true, Example: "[public.outbox]", into: &s.Tables,
 			Debezium: []string{"table.include.list", "table.whitelist", "database.include.list", "schema.include.list"},
-			Doc:      "Outbox tables as schema.table, plain names and no patterns; a name without schema is in `public`. Several only where all have the columns that the router names."},
+			Doc:      "Outbox tables as schema.table, plain names and no patterns; a name without schema is in `public`, on MySQL and MariaDB in the database of the url. Several only where all have the columns that the router names."},
 	}
 }
 
@@ -96,6 +97,20 @@ func postgresOptions(p *Postgres) []Option {
 			Debezium: []string{"slot.failover"}, Doc: "Have the slot synced to standbys, on PostgreSQL 17 and later."},
 		{Path: "source.postgres.lag_warn", Default: "1GiB", Min: 1 << 20, Max: 1 << 50, into: &p.LagWarn,
 			Doc: "Log kept back by the slot from which status and metrics warn. At least 1MiB."},
+	}
+}
+
+func mysqlOptions(m *MySQL) []Option {
+	return []Option{
+		{Path: "source.mysql.server_id", Derived: "a number made of the name", Min: 1, Max: 1<<32 - 1, Example: "5701", into: &m.ServerID,
+			Debezium: []string{"database.server.id"},
+			Doc:      "Replica number under which the log is read. No other replica of the server may have it. 1 to 4294967295."},
+		{Path: "source.mysql.position", Default: "auto", Words: []string{"auto", "gtid", "file"}, into: &m.Position,
+			Doc: "How a place in the log is told: by GTIDs where the server has them (auto), by GTIDs or not at all (gtid), or by file and byte (file)."},
+		{Path: "source.mysql.read_timeout", Default: "30s", Min: int64(time.Second), Max: int64(time.Hour), into: &m.ReadTimeout,
+			Doc: "How long the server may be silent, which says something twice a second, before the connection counts as lost. 1s to 1h."},
+		{Path: "source.mysql.uuid_binary", Default: "auto", Words: []string{"auto", "rfc4122", "swapped", "none"}, into: &m.UUIDBinary,
+			Doc: "BINARY(16) columns as UUID text: those of id and key (auto), all but the payload (rfc4122), the same as UUID_TO_BIN(x, 1) stores them (swapped), or none."},
 	}
 }
 

@@ -23,15 +23,52 @@ type address struct {
 type engine struct {
 	typ        string
 	port       int
-	refused    string                                             // why it can't be used
 	parameters map[string]func(a *address, value string) *mistake // those that matter
 }
 
 var engines = map[string]engine{
 	"postgres":   postgresEngine,
 	"postgresql": postgresEngine,
-	"mysql":      {refused: "MySQL is not in this build yet"},
-	"mariadb":    {refused: "MariaDB is not in this build yet"},
+	"mysql":      mysqlEngine("mysql"),
+	"mariadb":    mysqlEngine("mariadb"),
+}
+
+// mysqlEngine knows the parameters of the two JDBC drivers and of MySQL's own URLs.
+func mysqlEngine(typ string) engine {
+	return engine{typ: typ, port: 3306, parameters: map[string]func(*address, string) *mistake{
+		"user":          func(a *address, v string) *mistake { a.user = v; return nil },
+		"password":      func(a *address, v string) *mistake { a.password = v; return nil },
+		"sslMode":       setMySQLMode,
+		"ssl-mode":      setMySQLMode,
+		"useSSL":        setUseSSL,
+		"serverSslCert": func(a *address, v string) *mistake { a.tls.CAFile = v; return nil },
+		"ssl-ca":        func(a *address, v string) *mistake { a.tls.CAFile = v; return nil },
+		"ssl-cert":      func(a *address, v string) *mistake { a.tls.CertFile = v; return nil },
+		"ssl-key":       func(a *address, v string) *mistake { a.tls.KeyFile = v; return nil },
+	}}
+}
+
+// mysqlModes are the words of Connector/J and of MariaDB's connector.
+var mysqlModes = map[string]string{
+	"disabled": "disable", "preferred": "prefer", "required": "require", "verify_ca": "verify-ca", "verify_identity": "verify-full",
+	"disable": "disable", "trust": "require", "verify-ca": "verify-ca", "verify-full": "verify-full", "prefer": "prefer", "require": "require",
+}
+
+func setMySQLMode(a *address, v string) *mistake {
+	mode, ok := mysqlModes[strings.ToLower(v)]
+	if !ok {
+		return mistakef("", "its sslMode must be DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY")
+	}
+	a.tls.Mode = mode
+	return nil
+}
+
+// setUseSSL reads the older switch, which never checked a certificate.
+func setUseSSL(a *address, v string) *mistake {
+	if a.tls.Mode == "" {
+		a.tls.Mode = map[bool]string{true: "require", false: "disable"}[v != "false"]
+	}
+	return nil
 }
 
 var postgresEngine = engine{typ: "postgres", port: 5432, parameters: map[string]func(*address, string) *mistake{
@@ -44,7 +81,7 @@ var postgresEngine = engine{typ: "postgres", port: 5432, parameters: map[string]
 	"sslkey":      func(a *address, v string) *mistake { a.tls.KeyFile = v; return nil },
 }}
 
-const urlForm = "write postgres://user@host:5432/database"
+const urlForm = "write postgres://user@host:5432/database, mysql://user@host:3306/database or mariadb://user@host:3306/database"
 
 // setSSLMode reads libpq's words. Its allow tries plain text first, which nobody wants on purpose.
 func setSSLMode(a *address, v string) *mistake {
@@ -76,10 +113,7 @@ func parseAddress(text string) (address, *mistake) {
 	}
 	e, ok := engines[strings.ToLower(scheme)]
 	if !ok {
-		return address{}, mistakef(urlForm, "%s is no database that can be read: want postgres, postgresql or jdbc:postgresql", strconv.Quote(scheme))
-	}
-	if e.refused != "" {
-		return address{}, mistakef("use PostgreSQL: "+urlForm, "%s", e.refused)
+		return address{}, mistakef(urlForm, "%s is no database that can be read: want postgres, mysql or mariadb, or one of them behind jdbc:", strconv.Quote(scheme))
 	}
 	u, err := url.Parse(rest)
 	if err != nil {

@@ -3,6 +3,8 @@ package configs
 import (
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestDatabaseURLs(t *testing.T) {
@@ -61,10 +63,37 @@ func TestAddressInParts(t *testing.T) {
 	}
 }
 
-func TestMySQLIsRefusedByName(t *testing.T) {
-	for _, url := range []string{"mysql://u@h/d", "mariadb://u@h/d", "jdbc:mysql://h/d", "jdbc:mariadb://h/d"} {
-		if _, m := parseAddress(url); m == nil || !strings.HasSuffix(m.message, "is not in this build yet") {
-			t.Errorf("%s: %+v", url, m)
+func TestMySQLAddresses(t *testing.T) {
+	for text, want := range map[string]address{
+		"mysql://u@h/d":          {typ: "mysql", host: "h", port: 3306, database: "d", user: "u"},
+		"mariadb://u:p@h:3307/d": {typ: "mariadb", host: "h", port: 3307, database: "d", user: "u", password: "p"},
+		"jdbc:mysql://h/d?sslMode=VERIFY_IDENTITY&serverTimezone=UTC": {typ: "mysql", host: "h", port: 3306, database: "d", tls: TLS{Mode: "verify-full"}, ignored: []string{"serverTimezone"}},
+		"jdbc:mysql://h/d?useSSL=false":                               {typ: "mysql", host: "h", port: 3306, database: "d", tls: TLS{Mode: "disable"}},
+		"jdbc:mariadb://h/d?user=u&sslMode=trust":                     {typ: "mariadb", host: "h", port: 3306, database: "d", user: "u", tls: TLS{Mode: "require"}},
+	} {
+		got, m := parseAddress(text)
+		if m != nil {
+			t.Errorf("%s: %s", text, m.message)
+			continue
 		}
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(address{})); diff != "" {
+			t.Errorf("%s: %s", text, diff)
+		}
+	}
+	if _, m := parseAddress("mysql://u@h/d?sslMode=maybe"); m == nil {
+		t.Error("sslMode=maybe is accepted")
+	}
+}
+
+// A MySQL pipeline needs no word that a PostgreSQL one does not.
+func TestMySQLDefaults(t *testing.T) {
+	text := strings.NewReplacer("postgres://outferry@localhost:5432/posts", "mysql://outferry@localhost/blog", "public.outbox", "outbox").Replace(minimal)
+	set, findings := LoadBytes("x.yaml", []byte(text), isolated(nil))
+	if findings != nil {
+		t.Fatal(findings.Error())
+	}
+	s := set.Pipelines[0].Source
+	if s.Type != "mysql" || s.Port != 3306 || s.Tables[0] != "blog.outbox" || s.MySQL.ServerID < 1<<31 || s.MySQL.Position != "auto" || s.MySQL.UUIDBinary != "auto" {
+		t.Errorf("got %+v", s)
 	}
 }

@@ -18,7 +18,7 @@ var otherWords = map[string]map[string]string{
 		"filtered": "write true", "disabled": "write false", "all_tables": "write true: the publication holds the outbox tables only",
 	},
 	"source.type": {
-		"mysql": "MySQL is not in this build yet", "mariadb": "MariaDB is not in this build yet", "postgresql": "write postgres",
+		"postgresql": "write postgres", "percona": "write mysql", "aurora": "write mysql or postgres",
 	},
 	"source.tls.mode":      {"allow": "write prefer", "verify_ca": "write verify-ca", "verify_full": "write verify-full", "verify_identity": "write verify-full", "required": "write require", "preferred": "write prefer", "disabled": "write disable"},
 	"kafka.tls.mode":       {"prefer": "Kafka has no fallback to plain text: write require or disable", "verify_ca": "write verify-ca", "verify_full": "write verify-full", "ssl": "write verify-full", "sasl_ssl": "write verify-full, and kafka.sasl for the login", "plaintext": "write disable", "sasl_plaintext": "write disable, and kafka.sasl for the login"},
