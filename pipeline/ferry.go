@@ -58,7 +58,9 @@ type count struct {
 }
 
 // loop receives until ctx ends, the source does, or something fails.
-func (f *ferry) loop(ctx context.Context, out <-chan *outbox.Batch, ended <-chan error) error {
+func (f *ferry) loop(stop context.Context, out <-chan *outbox.Batch, ended <-chan error) error {
+	ctx, cancel := grace(stop, f.shutdown)
+	defer cancel()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -67,23 +69,31 @@ func (f *ferry) loop(ctx context.Context, out <-chan *outbox.Batch, ended <-chan
 		select {
 		case b := <-out:
 			if err := f.take(ctx, b); err != nil {
-				return f.abort(err)
+				return f.abort(ctx, f.undelivered(stop, err))
 			}
 			if f.due(b, len(out)) {
 				if err := f.commit(ctx); err != nil {
-					return f.abort(err)
+					return f.abort(ctx, f.undelivered(stop, err))
 				}
 			}
 		case <-timer.C:
 			if err := f.overdue(ctx); err != nil {
-				return f.abort(err)
+				return f.abort(ctx, f.undelivered(stop, err))
 			}
 		case err := <-ended:
 			return f.sourceEnded(ctx, out, err)
-		case <-ctx.Done():
+		case <-stop.Done():
 			return f.drain(ctx)
 		}
 	}
+}
+
+// grace returns a context that ends later than ctx by the time for an orderly stop: what is under way when a stop
+// is asked for may still land.
+func grace(ctx context.Context, shutdown time.Duration) (context.Context, context.CancelFunc) {
+	later, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	forget := context.AfterFunc(ctx, func() { time.AfterFunc(shutdown, cancel) })
+	return later, func() { forget(); cancel() }
 }
 
 // take routes a batch and gives its records to the client.
@@ -278,9 +288,10 @@ func (f *ferry) testified(ctx context.Context, offset int64) error {
 	return nil
 }
 
-// abort ends the open transaction without its records. Err is what brought us here.
-func (f *ferry) abort(err error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+// abort ends the open transaction without its records. Err is what brought us here. When the time for a stop is
+// over it does nothing: the next fence, or the broker's timeout, ends the transaction too.
+func (f *ferry) abort(ctx context.Context, err error) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	f.sink.Abort(ctx)
 	return err
@@ -289,13 +300,13 @@ func (f *ferry) abort(err error) error {
 // sourceEnded takes what the source left in the channel when it ended by itself, its work done.
 func (f *ferry) sourceEnded(ctx context.Context, out <-chan *outbox.Batch, err error) error {
 	if err != nil {
-		return f.abort(err)
+		return f.abort(ctx, err)
 	}
 	for {
 		select {
 		case b := <-out:
 			if err := f.take(ctx, b); err != nil {
-				return f.abort(err)
+				return f.abort(ctx, err)
 			}
 		default:
 			if f.sink.Began().IsZero() {
@@ -308,20 +319,30 @@ func (f *ferry) sourceEnded(ctx context.Context, out <-chan *outbox.Batch, err e
 
 // drain ends in order: no more is received; what is complete is committed within the time for it, what is
 // not is aborted and comes again.
-func (f *ferry) drain(parent context.Context) error {
+func (f *ferry) drain(ctx context.Context) error {
 	if f.sink.Began().IsZero() {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(parent), f.shutdown)
-	defer cancel()
 	if f.hold.partial {
-		return f.abort(nil)
+		return f.abort(ctx, nil)
 	}
 	if err := f.commit(ctx); err != nil {
-		return f.abort(&outbox.Fault{Code: "shutdown.not_drained", Class: outbox.Internal,
-			Err: fmt.Errorf("stop within %s: %w", f.shutdown, err), Remedy: "nothing is lost: the next start repeats what was not committed"})
+		return f.abort(ctx, f.notDrained(err))
 	}
 	return nil
+}
+
+// undelivered says whether an error that comes after a stop was asked for leaves rows behind.
+func (f *ferry) undelivered(stop context.Context, err error) error {
+	if stop.Err() == nil || f.hold.rows == 0 || !interrupted(err) {
+		return err
+	}
+	return f.notDrained(err)
+}
+
+func (f *ferry) notDrained(err error) error {
+	return &outbox.Fault{Code: "shutdown.not_drained", Class: outbox.Internal,
+		Err: fmt.Errorf("stop within %s: %w", f.shutdown, err), Remedy: "nothing is lost: the next start repeats what was not committed"}
 }
 
 // NewStore returns the offsets of a pipeline, read through a client.

@@ -67,7 +67,7 @@ func (p *Pipeline) Name() string { return p.cfg.Name }
 func (p *Pipeline) Run(ctx context.Context) error {
 	for {
 		err := p.session(ctx)
-		if err == nil || ctx.Err() != nil && (errors.Is(err, context.Canceled) || isTransient(err)) {
+		if err == nil || ctx.Err() != nil && interrupted(err) {
 			p.status.State(status.Stopped, "")
 			return nil
 		}
@@ -82,8 +82,12 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	}
 }
 
-func isTransient(err error) bool {
-	f := faultOf(err)
+// interrupted reports an error that a stop explains, or makes unimportant.
+func interrupted(err error) bool {
+	var f *outbox.Fault
+	if !errors.As(err, &f) {
+		return errors.Is(err, context.Canceled)
+	}
 	return f.Class == outbox.Transient || f.Class == outbox.Busy
 }
 

@@ -163,8 +163,8 @@ func (s *Sink) Commit(ctx context.Context, offset *kgo.Record) error {
 	if !s.exact {
 		return nil
 	}
-	// Not the caller's context: a commit that is given up half-way has an unknown outcome.
-	err := s.cl.EndTransaction(context.WithoutCancel(ctx), kgo.TryCommit)
+	// A commit that is given up half-way has an unknown outcome, so the caller's context ends only with the process.
+	err := s.cl.EndTransaction(ctx, kgo.TryCommit)
 	s.ended = time.Now()
 	if err != nil {
 		return s.fault("commit transaction", err)
