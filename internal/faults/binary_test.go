@@ -27,8 +27,8 @@ var build = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-// binary builds the program once in a test run.
-func binary(t *testing.T) string {
+// program builds the program once in a test run.
+func program(t *testing.T) string {
 	t.Helper()
 	path, err := build()
 	if err != nil {

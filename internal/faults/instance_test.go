@@ -24,7 +24,7 @@ type instance struct {
 	http string
 }
 
-const shown = 3 // logs of the newest instances, where a test fails
+const shown, shownLines = 3, 25 // of the newest instances, where a test fails
 
 // run starts an instance on the stage's pipeline file, with options set on top of it.
 func (s *stage) run(set ...string) *instance {
@@ -35,7 +35,7 @@ func (s *stage) run(set ...string) *instance {
 	}
 	s.instances++
 	i := &instance{t: s.t, http: fmt.Sprintf("127.0.0.1:%d", port), log: filepath.Join(s.dir, fmt.Sprintf("instance-%d.log", s.instances))}
-	args := []string{binary(s.t), "run", s.file}
+	args := []string{program(s.t), "run", s.file}
 	for _, one := range append(set, "service.http.listen="+i.http) {
 		args = append(args, "--set", one)
 	}
@@ -45,8 +45,8 @@ func (s *stage) run(set ...string) *instance {
 	number := s.instances
 	s.t.Cleanup(func() {
 		_ = i.proc.Kill()
-		if s.t.Failed() && number > s.instances-shown {
-			s.t.Logf("%s, last lines:\n%s", filepath.Base(i.log), i.proc.LastLines(12))
+		if (s.t.Failed() || os.Getenv("OUTFERRY_FAULT_LOGS") != "") && number > s.instances-shown {
+			s.t.Logf("%s, last lines:\n%s", filepath.Base(i.log), i.proc.LastLines(shownLines))
 		}
 	})
 	return i
@@ -101,10 +101,14 @@ func (i *instance) said(text string) int {
 	return strings.Count(string(b), text)
 }
 
-// streaming waits until the instance delivers.
+// streaming waits until the instance delivers what is written now; a snapshot before that is ready too.
 func (i *instance) streaming(within time.Duration) {
 	i.t.Helper()
-	servers.Eventually(i.t, within, filepath.Base(i.log)+" streams", func() bool { return i.state() == "ready" })
+	began := time.Now()
+	servers.Eventually(i.t, within, filepath.Base(i.log)+" streams", func() bool { return i.state() == "ready" && i.said("source: streaming:") > 0 })
+	if took := time.Since(began); took > 5*time.Second {
+		i.t.Logf("%s streams after %s", filepath.Base(i.log), took.Round(time.Millisecond))
+	}
 }
 
 // state is the pipeline's: ready (it streams), standby, waiting, failed; empty while nobody answers.

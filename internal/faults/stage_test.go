@@ -148,3 +148,10 @@ func (s *stage) within(d time.Duration) context.Context {
 
 // kafkaOptions is how the judges find the broker.
 func (s *stage) kafkaOptions() []kgo.Opt { return []kgo.Opt{kgo.SeedBrokers(s.broker.Addr)} }
+
+// again is the same stage for another part of the test.
+func (s *stage) again(t *testing.T) *stage {
+	c := *s
+	c.t = t
+	return &c
+}

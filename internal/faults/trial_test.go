@@ -46,6 +46,8 @@ func (tr *trial) verdict() *feedcheck.Report {
 	t := tr.stage.t
 	t.Helper()
 	close(tr.stop)
+	began := time.Now()
+	defer func() { t.Logf("judged in %s", time.Since(began).Round(time.Millisecond)) }()
 	return tr.await()
 }
 

@@ -1,0 +1,57 @@
+package faults
+
+import (
+	"testing"
+	"time"
+
+	"outferry/internal/servers"
+)
+
+func TestKillingTheBrokerLosesAndRepeatsNothing(t *testing.T) {
+	broker := servers.StartKafka(t, servers.KafkaOptions{})
+	s := newStage(t, options{broker: broker})
+	i := s.run()
+	i.streaming(30 * time.Second)
+	tr := s.load(200)
+	for range rounds(10, 40) {
+		some(500*time.Millisecond, 2*time.Second)
+		broker.Kill()
+		some(0, time.Second)
+		broker.Start()
+	}
+	i.streaming(time.Minute)
+	r := tr.verdict()
+	s.require("commits", r.Stats.KafkaCommits, 20)
+	if i.proc.Running() {
+		i.stop()
+		return
+	}
+	t.Errorf("the instance ended, exit code %d", i.proc.ExitCode())
+}
+
+// A crash takes the slot back to the last checkpoint, so that the server sends again what Kafka has.
+func TestCrashesOfTheDatabaseLoseAndRepeatNothing(t *testing.T) {
+	db := servers.StartPostgres(t, servers.PostgresOptions{Settings: []string{"max_prepared_transactions = 20"}})
+	s := newStage(t, options{postgres: db})
+	i := s.run()
+	i.streaming(30 * time.Second)
+	tr := s.load(300)
+	for n := range rounds(10, 40) {
+		some(500*time.Millisecond, 2*time.Second)
+		if n%2 == 0 {
+			db.StopImmediate()
+		} else {
+			db.Kill()
+		}
+		some(0, time.Second)
+		db.Start()
+	}
+	i.streaming(time.Minute)
+	tr.verdict()
+	if n := i.said("source: streaming:"); n < 6 {
+		t.Errorf("streamed %d times: the crashes were not felt", n)
+	}
+	if code := i.stop(); code != 0 {
+		t.Errorf("exit code %d after SIGTERM", code)
+	}
+}
