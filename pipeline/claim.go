@@ -31,6 +31,9 @@ type Claim struct {
 	unread error           // why the record, if there was one, can't be used
 }
 
+// leaveTimeout is how long a connection may outlive its process on the server.
+const leaveTimeout = 2 * time.Second
+
 // Without names the sides that are gone for good, so that a command does without them.
 type Without struct{ Database, Kafka bool }
 
@@ -47,7 +50,7 @@ func Take(ctx context.Context, cfg *configs.Pipeline, log hclog.Logger, without 
 			return nil, err
 		}
 	}
-	if err := c.refuseHeld(ctx, log, without); err != nil {
+	if err := c.refuseHeld(ctx, without); err != nil {
 		return nil, err
 	}
 	if without.Kafka {
@@ -74,29 +77,44 @@ func (c *Claim) read(ctx context.Context) (err error) {
 	if c.topic, err = c.store.Find(ctx); err != nil {
 		return err
 	}
-	c.rec, err = c.store.Peek(ctx)
+	ctx, cancel := context.WithTimeout(ctx, 3*lookTimeout)
+	defer cancel()
+	c.rec, err = peekPatiently(ctx, c.store)
 	if f := faultOf(err); err != nil && f.Class == outbox.PositionLost {
 		c.unread, err = err, nil
 	}
 	return err
 }
 
-// refuseHeld asks the database who reads the slot or is connected as the pipeline. Where there is no database any
+// refuseHeld looks who runs the pipeline. Who has just been stopped gets a moment to be gone from the server.
+func (c *Claim) refuseHeld(ctx context.Context, without Without) error {
+	for deadline := time.Now().Add(leaveTimeout); ; {
+		who, err := c.holders(ctx, without)
+		if err != nil || len(who) == 0 {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return &outbox.Fault{Code: "offsets.pipeline_runs", Class: outbox.Busy,
+				Err: fmt.Errorf("change pipeline %s: it runs: %s", c.cfg.Name, strings.Join(who, "; ")), Remedy: "stop it first"}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// holders asks the database who reads the slot or is connected as the pipeline. Where there is no database any
 // more, an open Kafka transaction is the sign of a running instance.
-func (c *Claim) refuseHeld(ctx context.Context, log hclog.Logger, without Without) error {
-	var who []string
-	var err error
+func (c *Claim) holders(ctx context.Context, without Without) ([]string, error) {
 	switch {
 	case c.admin != nil:
-		who, err = c.admin.Holders(ctx)
+		return c.admin.Holders(ctx)
 	case !without.Kafka:
-		who, err = openTransaction(ctx, c.cfg)
+		return openTransaction(ctx, c.cfg)
 	}
-	if err != nil || len(who) == 0 {
-		return err
-	}
-	return &outbox.Fault{Code: "offsets.pipeline_runs", Class: outbox.Busy,
-		Err: fmt.Errorf("change pipeline %s: it runs: %s", c.cfg.Name, strings.Join(who, "; ")), Remedy: "stop it first"}
+	return nil, nil
 }
 
 func openTransaction(ctx context.Context, cfg *configs.Pipeline) ([]string, error) {

@@ -30,8 +30,8 @@ type Move struct {
 	Gap     bool     `json:"gap"`  // rows are skipped
 	Repeat  bool     `json:"repeat"`
 	NewSlot bool     `json:"new_slot"`
-	Nothing bool     `json:"nothing"` // it stands there already
-	Says    []string `json:"says"`    // what it means, for people
+	Nothing bool     `json:"nothing"`        // it stands there already
+	Says    []string `json:"says,omitempty"` // what it means, for people
 
 	rec offsets.Record
 }
@@ -140,7 +140,9 @@ func (c *Claim) compare(m *Move, to walstream.LSN, slot walstream.Slot) (walstre
 	}
 	m.Gap = to > at.LSN
 	m.Repeat = to < at.LSN || to == at.LSN && at.XID != 0
-	m.Nothing = to == at.LSN && at.XID == 0 && at.Streaming()
+	if m.Nothing = to == at.LSN && at.XID == 0 && at.Streaming(); m.Nothing {
+		m.say("it stands at %s", to)
+	}
 	if at.XID != 0 {
 		m.say("transaction %d is published in part (%d rows): that is forgotten", at.XID, at.Rows)
 	}

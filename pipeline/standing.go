@@ -59,7 +59,7 @@ func (s *Standing) Err() error {
 
 // Stand looks at both sides of a pipeline.
 func Stand(ctx context.Context, cfg *configs.Pipeline) *Standing {
-	s := &Standing{Pipeline: cfg.Name}
+	s := &Standing{Pipeline: cfg.Name, Running: []string{}, Missing: []Verdict{}}
 	known := s.askKafka(ctx, cfg)
 	admin, err := walstream.OpenAdmin(ctx, cfg, hclog.NewNullLogger())
 	if err != nil {
@@ -100,7 +100,22 @@ func peek(ctx context.Context, cfg *configs.Pipeline) (*offsets.Record, error) {
 	defer cl.Close()
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	return NewStore(cfg, cl).Peek(ctx)
+	return peekPatiently(ctx, NewStore(cfg, cl))
+}
+
+// peekPatiently bears with a Kafka that is just starting: its coordinators come last.
+func peekPatiently(ctx context.Context, store *offsets.Store) (*offsets.Record, error) {
+	for {
+		rec, err := store.Peek(ctx)
+		if err == nil || faultOf(err).Class != outbox.Transient {
+			return rec, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
 }
 
 func (s *Standing) askDatabase(ctx context.Context, admin *walstream.Admin, known bool) error {

@@ -123,8 +123,8 @@ func (c *Claim) planPosition(ctx context.Context, pos outbox.Position, at walstr
 		return nil, err
 	}
 	m, err := c.planTo(ctx, at.LSN, pos, slot, accept)
-	if err == nil {
-		m.Nothing = false // part and counts may differ
+	if err == nil && m.Nothing {
+		m.Nothing, m.Says = false, nil // part and counts may differ
 	}
 	return m, err
 }

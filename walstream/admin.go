@@ -141,7 +141,7 @@ func (a *Admin) Holders(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, transient("pg.connection", "look who is connected: %w", plain(err))
 	}
-	var who []string
+	who := []string{}
 	for _, r := range rows {
 		who = append(who, fmt.Sprintf("%s from %s (pid %s on the server)", r[1], r[2], r[0]))
 	}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -72,11 +71,7 @@ func quiet(cfg configs.Log) hclog.Logger {
 
 // confirm asks a person to type the pipeline's name. Nobody is asked with --yes, and nobody can be asked without
 // a terminal.
-func (a *aim) confirm(cmd *cobra.Command, name string, says []string) error {
-	errOut := cmd.ErrOrStderr()
-	for _, s := range says {
-		fmt.Fprintf(errOut, "%s: %s\n", name, s)
-	}
+func (a *aim) confirm(ctx context.Context, cmd *cobra.Command, name string) error {
 	if a.yes {
 		return nil
 	}
@@ -84,15 +79,28 @@ func (a *aim) confirm(cmd *cobra.Command, name string, says []string) error {
 	if f, ok := cmd.InOrStdin().(*os.File); !ok || !logging.IsTerminal(f) {
 		return refused
 	}
-	fmt.Fprintf(errOut, "Type %s to go on: ", name)
-	line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
-	if err != nil && err != io.EOF {
-		return fmt.Errorf("read the confirmation: %w", err)
-	}
-	if strings.TrimSpace(line) != name {
+	fmt.Fprintf(cmd.ErrOrStderr(), "Type %s to go on: ", name)
+	typed := make(chan string, 1)
+	go func() { // ends with the terminal's next line, or with the process
+		line, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+		typed <- line
+	}()
+	select {
+	case <-ctx.Done():
 		return refused
+	case line := <-typed:
+		if strings.TrimSpace(line) != name {
+			return refused
+		}
 	}
 	return nil
+}
+
+// tell says on standard error what a change means.
+func tell(cmd *cobra.Command, name string, says []string) {
+	for _, s := range says {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", name, s)
+	}
 }
 
 // interruptible ends with the first SIGINT or SIGTERM, also while a person is asked.

@@ -79,7 +79,7 @@ type moved struct {
 
 func (m moved) table(w io.Writer) {
 	if m.Nothing {
-		fmt.Fprintf(w, "%s: nothing to do: %s\n", m.Pipeline, strings.Join(append(m.Says, "it stands at "+m.From), "; "))
+		fmt.Fprintf(w, "%s: nothing to do: %s\n", m.Pipeline, strings.Join(m.Says, "; "))
 		return
 	}
 	fmt.Fprintf(w, "%s: moved from %s to %s\n", m.Pipeline, m.From, m.To)
@@ -102,13 +102,22 @@ func (a *aim) move(cmd *cobra.Command, name string, plan func(context.Context, *
 	if err != nil {
 		return give(cmd, a.output, nil, err)
 	}
-	if !m.Nothing && !m.Harmless() {
-		if err := a.confirm(cmd, name, m.Says); err != nil {
-			return give(cmd, a.output, nil, err)
-		}
-	}
-	if err := c.Apply(ctx, m); err != nil {
+	if err := a.make(ctx, cmd, name, c, m); err != nil {
 		return give(cmd, a.output, nil, err)
 	}
 	return give(cmd, a.output, moved{name, m}, nil)
+}
+
+// make asks where rows are at stake, and makes a move.
+func (a *aim) make(ctx context.Context, cmd *cobra.Command, name string, c *pipeline.Claim, m *pipeline.Move) error {
+	if m.Nothing {
+		return nil
+	}
+	tell(cmd, name, m.Says)
+	if !m.Harmless() {
+		if err := a.confirm(ctx, cmd, name); err != nil {
+			return err
+		}
+	}
+	return c.Apply(ctx, m)
 }

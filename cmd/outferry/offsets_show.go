@@ -129,7 +129,7 @@ func said(v pipeline.Verdict) string {
 	if v.OK {
 		return v.Message
 	}
-	text := v.Message + " [" + v.Code + "]"
+	text := strings.Join(strings.Fields(v.Message), " ") + " [" + v.Code + "]" // a driver's message has several lines
 	if v.Remedy != "" {
 		text += ": " + v.Remedy
 	}

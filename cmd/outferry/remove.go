@@ -112,7 +112,8 @@ func (a *aim) takeDown(cmd *cobra.Command, name string, without pipeline.Without
 		return give(cmd, a.output, nil, err)
 	}
 	defer c.Close()
-	if err := a.confirm(cmd, name, says(cfg)); err != nil {
+	tell(cmd, name, says(cfg))
+	if err := a.confirm(ctx, cmd, name); err != nil {
 		return give(cmd, a.output, nil, err)
 	}
 	done, err := do(c, ctx)
