@@ -18,7 +18,8 @@ import (
 const (
 	frameHeader   = 5                      // type byte and length
 	statusEvery   = time.Second            // how soon the slot hears of a new confirmed position
-	napWhenBehind = 500 * time.Microsecond // see nap
+	napWhenBehind = 500 * time.Microsecond // see behind
+	napBelow      = 64 << 10               // a read of this much was worth waking up for
 	behindAfter   = time.Second            // a transaction this old is backlog
 	idleBytes     = 16 << 20               // an idle pipeline moves its position at the latest after this much WAL
 )
@@ -36,6 +37,7 @@ type stream struct {
 	pos      position // identity, phase; LSN and part are filled at each hand-over
 	b        *outbox.Batch
 	parsed   int // bytes of b.Buf that are parsed
+	lastRead int
 	handed   lsn // position of the last batch
 	handedAt time.Time
 	idle     lsn // the server has sent everything up to here
@@ -62,6 +64,7 @@ func (st *stream) run(ctx context.Context) error {
 		if err := st.parse(ctx); err != nil {
 			return err
 		}
+		st.nap()
 		if !st.pending() {
 			if err := st.dry(ctx); err != nil {
 				return err
@@ -209,9 +212,6 @@ func (st *stream) wait(ctx context.Context, signal <-chan struct{}) error {
 
 // dry is called when all that the server sent is parsed: what is complete goes on its way at once.
 func (st *stream) dry(ctx context.Context) error {
-	if st.nap() {
-		return nil
-	}
 	switch {
 	case len(st.b.Rows) > 0 && !st.asm.open:
 	case len(st.b.Rows) == 0 && st.idleDue():
@@ -221,16 +221,18 @@ func (st *stream) dry(ctx context.Context) error {
 	return st.replace(ctx, 0, true)
 }
 
-// nap lets backlog gather. The server sends a segment a message and a reader that is always awake makes
-// both sides pay for each; asleep for half a millisecond it finds many, and reads nearly three times as
-// many one-row transactions a second. Only where the last transaction is old, so never on a live one.
-func (st *stream) nap() bool {
-	age := time.Since(time.UnixMicro(st.asm.tx.commit))
-	if age < behindAfter || len(st.b.Rows) == 0 || st.opt.Single {
-		return false
+// behind reports backlog: the last transaction is old. While it lasts the reader naps. The server sends a segment a message and a reader that is always awake makes both sides pay
+// for each; asleep for half a millisecond it finds many, and reads nearly three times as many one-row
+// transactions a second. A live transaction never waits for it.
+func (st *stream) behind() bool {
+	return !st.opt.Single && time.Since(time.UnixMicro(st.asm.tx.commit)) > behindAfter && st.asm.tx.commit > 0
+}
+
+// nap lets the server get ahead after a read that found little.
+func (st *stream) nap() {
+	if st.lastRead < napBelow && st.behind() {
+		time.Sleep(napWhenBehind)
 	}
-	time.Sleep(napWhenBehind)
-	return st.pending()
 }
 
 // idleDue reports whether an idle pipeline should move its position, so that a quiet outbox in a busy
@@ -254,6 +256,7 @@ func (st *stream) fill() error {
 	}
 	n, err := st.conn.Read(free)
 	st.b.Buf = st.b.Buf[:len(st.b.Buf)+n]
+	st.lastRead = n
 	if n > 0 {
 		st.heard = time.Now()
 	}
