@@ -23,16 +23,12 @@ const tablesSQL = `CREATE TABLE outbox (id varchar(64) PRIMARY KEY, aggregatetyp
 // file is the pipeline of a test, on any database.
 func file(t *testing.T, d *servers.MySQLDatabase, edit ...func(*configs.Pipeline)) *configs.Pipeline {
 	t.Helper()
-	text := "name: posts\nsource:\n  url: postgres://u@h/d\n  tables: [public.outbox]\n  heartbeat_interval: 200ms\nkafka:\n  brokers: [127.0.0.1:9]\n"
+	text := fmt.Sprintf("name: %s\nsource:\n  url: %s\n  tables: [outbox]\n  heartbeat_interval: 200ms\nkafka:\n  brokers: [127.0.0.1:9]\n", d.Name, d.URL("outferry"))
 	set, findings := configs.LoadBytes("test.yaml", []byte(text), configs.Options{LookupEnv: func(string) (string, bool) { return "", false }, Environ: func() []string { return nil }})
 	if findings.HasErrors() {
 		t.Fatal(findings)
 	}
 	cfg := set.Pipelines[0]
-	cfg.Name = d.Name
-	cfg.Source.Host, cfg.Source.Port, cfg.Source.Database = "127.0.0.1", d.Port, d.Name
-	cfg.Source.User, cfg.Source.Password = "outferry", configs.SecretText("outferry")
-	cfg.Source.Tables = []string{d.Name + ".outbox"}
 	for _, e := range edit {
 		e(cfg)
 	}

@@ -1,7 +1,6 @@
 package binlog
 
 import (
-	"hash/fnv"
 	"strings"
 	"time"
 
@@ -17,14 +16,8 @@ type settings struct {
 }
 
 func settingsOf(cfg *configs.Pipeline) settings {
-	return settings{serverID: derivedServerID(cfg.Name), position: "auto", readTimeout: 30 * time.Second, uuidBinary: "auto"}
-}
-
-// derivedServerID gives each pipeline a replica number of its own, far from those that people choose.
-func derivedServerID(name string) uint32 {
-	h := fnv.New32a()
-	h.Write([]byte("outferry-" + name))
-	return 1<<31 | h.Sum32()>>1
+	m := &cfg.Source.MySQL
+	return settings{serverID: uint32(m.ServerID), position: m.Position, readTimeout: m.ReadTimeout, uuidBinary: m.UUIDBinary}
 }
 
 // uuidColumns says which BINARY(16) columns hold UUIDs: the event id and the key, unless the file says how

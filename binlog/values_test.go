@@ -56,7 +56,7 @@ func TestValuesAreThoseOfTheServer(t *testing.T) {
 
 func compareWithSnapshot(t *testing.T, d *servers.MySQLDatabase, streamed []copied) {
 	t.Helper()
-	cfg := file(t, d, func(c *configs.Pipeline) { c.Name += "s" })
+	cfg := file(t, d, func(c *configs.Pipeline) { c.Source.MySQL.ServerID++ })
 	snap := start(t, cfg, nil, binlog.Options{}).wait(len(streamed))
 	byID := map[string]copied{}
 	for _, r := range snap {

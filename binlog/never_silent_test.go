@@ -1,0 +1,236 @@
+package binlog_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"outferry/binlog"
+	"outferry/configs"
+	"outferry/internal/servers"
+	"outferry/outbox"
+)
+
+func each(t *testing.T, test func(t *testing.T, version string)) {
+	for _, version := range servers.MySQLVersions(t) {
+		t.Run(version, func(t *testing.T) { test(t, version) })
+	}
+}
+
+func isMaria(version string) bool { return strings.HasPrefix(version, "mariadb") }
+
+// streaming starts a source on a fresh database of the shared server and waits for its first position.
+func streaming(t *testing.T, version string, edit ...func(*configs.Pipeline)) (*servers.MySQLDatabase, *feed) {
+	t.Helper()
+	d := fullNames(t, version)
+	d.Exec(t, tablesSQL)
+	f := start(t, file(t, d, append(edit, noData)...), nil, binlog.Options{})
+	f.begun()
+	return d, f
+}
+
+func insert(id string) string {
+	return fmt.Sprintf("INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload) VALUES ('%s', 'order', 'k', 't', '{}')", id)
+}
+
+// TestXAWithOutboxRowsStops: such rows are in the log before anybody knows whether they will be committed.
+func TestXAWithOutboxRowsStops(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d, f := streaming(t, version)
+		xid := d.Name
+		d.Exec(t, "XA START '"+xid+"o'; INSERT INTO other VALUES (1); XA END '"+xid+"o'; XA PREPARE '"+xid+"o'; XA COMMIT '"+xid+"o'")
+		d.Exec(t, insert("a1"))
+		if rows := f.wait(1); rows[0].get("id") != "a1" {
+			t.Fatalf("got %v", rows)
+		}
+		d.Exec(t, "XA START '"+xid+"'; "+insert("phantom")+"; XA END '"+xid+"'; XA PREPARE '"+xid+"'; XA ROLLBACK '"+xid+"'")
+		wantFault(t, f.fault(), "mysql.xa_unsupported", outbox.Environment)
+		if len(f.rows) != 1 {
+			t.Errorf("got %d rows, want none of the prepared ones", len(f.rows))
+		}
+	})
+}
+
+// TestStatementFormatStops: the log has the text and not the rows.
+func TestStatementFormatStops(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d, f := streaming(t, version)
+		d.Exec(t, insert("a1"))
+		d.Exec(t, "SET SESSION binlog_format = STATEMENT; "+insert("a2"))
+		wantFault(t, f.fault(), "mysql.statement_format", outbox.Environment)
+		if len(f.rows) != 1 {
+			t.Errorf("got %d rows, want the one before", len(f.rows))
+		}
+	})
+}
+
+// TestRowImageWithoutAllColumnsStops: a column that was left out can't be told from NULL.
+func TestRowImageWithoutAllColumnsStops(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d, f := streaming(t, version)
+		d.Exec(t, "SET SESSION binlog_row_image = MINIMAL; "+insert("whole"))
+		if f.wait(1)[0].get("id") != "whole" {
+			t.Fatal("a minimal image with every column is whole")
+		}
+		d.Exec(t, "SET SESSION binlog_row_image = MINIMAL; INSERT INTO outbox (id, aggregatetype, aggregateid) VALUES ('a2', 'o', 'k')")
+		wantFault(t, f.fault(), "mysql.row_image", outbox.Environment)
+	})
+}
+
+func TestUpdateWithMinimalImageIsCounted(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d, f := streaming(t, version)
+		d.Exec(t, insert("a1"))
+		d.Exec(t, "SET SESSION binlog_row_image = MINIMAL; UPDATE outbox SET type = 'x'; DELETE FROM outbox; "+insert("a2"))
+		rows := f.wait(3)
+		if rows[1].op != outbox.Update || rows[2].get("id") != "a2" {
+			t.Errorf("got %+v", rows)
+		}
+	})
+}
+
+// TestUpsertAndReplace are logged as updates or as delete and insert, as the server likes.
+func TestUpsertAndReplace(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d, f := streaming(t, version)
+		d.Exec(t, insert("a1")+"; "+insert("a1")+" ON DUPLICATE KEY UPDATE type = 'u'; REPLACE INTO outbox VALUES ('a1', 'order', 'k', 'r', '{}'); "+insert("a2"))
+		var ops []string
+		for _, r := range f.wait(4) {
+			ops = append(ops, fmt.Sprintf("%d %s %s", r.op, r.get("id"), r.get("type")))
+		}
+		if got := strings.Join(ops, " "); got != "0 a1 t 1 a1 u 0 a1 r 0 a2 t" && got != "0 a1 t 1 a1 u 1 a1 r 0 a2 t" {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
+func TestTriggersLoadsAndTruncates(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d, f := streaming(t, version)
+		d.Exec(t, "CREATE TRIGGER tr AFTER INSERT ON other FOR EACH ROW INSERT INTO outbox VALUES (CONCAT('tr', NEW.n), 'o', 'k', 't', '{}')")
+		d.Exec(t, "INSERT INTO other VALUES (1), (2)")
+		d.Exec(t, "TRUNCATE outbox")
+		d.Exec(t, "INSERT INTO outbox SELECT CONCAT('sel', n), 'o', 'k', 't', '{}' FROM other")
+		var ids []string
+		for _, r := range f.wait(4) {
+			ids = append(ids, r.get("id"))
+		}
+		if got := strings.Join(ids, " "); got != "tr1 tr2 sel1 sel2" {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
+// TestRenameSwapFollowsTheName: tools for online changes fill a shadow table and swap it in.
+func TestRenameSwapFollowsTheName(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d, f := streaming(t, version)
+		d.Exec(t, insert("a1"))
+		d.Exec(t, "CREATE TABLE _outbox_new LIKE outbox; ALTER TABLE _outbox_new ADD COLUMN extra int AFTER id")
+		d.Exec(t, "INSERT INTO _outbox_new (id, aggregatetype, aggregateid, type, payload) SELECT * FROM outbox")
+		d.Exec(t, "RENAME TABLE outbox TO _outbox_old, _outbox_new TO outbox")
+		d.Exec(t, insert("a2"))
+		rows := f.wait(2)
+		if rows[0].get("id") != "a1" || rows[1].get("id") != "a2" || rows[1].get("extra") != null || rows[1].get("aggregatetype") != "order" {
+			t.Errorf("got %+v", rows)
+		}
+		d.Exec(t, "RENAME TABLE outbox TO gone")
+		wantFault(t, f.fault(), "mysql.table_missing", outbox.Transient)
+	})
+}
+
+// TestEngineWithoutRollbackIsRefused: its rows stay though their transaction was rolled back.
+func TestEngineWithoutRollbackIsRefused(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d, f := streaming(t, version)
+		d.Exec(t, insert("a1"))
+		f.wait(1)
+		d.Exec(t, "ALTER TABLE outbox ENGINE = MyISAM")
+		wantFault(t, f.fault(), "mysql.engine", outbox.Environment)
+		_, err := binlog.New(file(t, d), testLog(t), binlog.Options{}).Look(t.Context())
+		wantFault(t, asFault(t, err), "mysql.engine", outbox.Environment)
+	})
+}
+
+func asFault(t *testing.T, err error) *outbox.Fault {
+	t.Helper()
+	f, ok := err.(*outbox.Fault)
+	if !ok {
+		t.Fatalf("got %v, want a fault", err)
+	}
+	return f
+}
+
+// TestBlackholeIsAnOutboxWithoutStorage: rows go to the log alone.
+func TestBlackholeIsAnOutboxWithoutStorage(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		if isMaria(version) {
+			return // Debian's server has no such engine built in
+		}
+		d := fullNames(t, version)
+		d.Exec(t, tablesSQL+"; ALTER TABLE outbox ENGINE = BLACKHOLE")
+		f := start(t, file(t, d), nil, binlog.Options{})
+		f.until("the snapshot of nothing", func() bool { return strings.Contains(f.last.String(), `"stream"`) })
+		d.Exec(t, "BEGIN; "+insert("gone")+"; ROLLBACK")
+		d.Exec(t, "BEGIN; "+insert("a1")+"; INSERT INTO other VALUES (1); "+insert("a2")+"; COMMIT")
+		d.Exec(t, insert("a3"))
+		var ids []string
+		for _, r := range f.wait(3) {
+			ids = append(ids, r.get("id"))
+		}
+		if got := strings.Join(ids, " "); got != "a1 a2 a3" {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
+// TestRollbackBesideAnotherEngineIsAbsent: a part of the transaction stays, the outbox's rows don't.
+func TestRollbackBesideAnotherEngineIsAbsent(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		if !isMaria(version) {
+			return // MySQL with GTIDs allows no such transaction
+		}
+		d, f := streaming(t, version)
+		d.Exec(t, "CREATE TABLE my (n int) ENGINE = MyISAM")
+		d.Exec(t, "BEGIN; "+insert("gone")+"; INSERT INTO my VALUES (1); SAVEPOINT s; "+insert("gone2")+"; ROLLBACK TO s; ROLLBACK")
+		d.Exec(t, insert("a1"))
+		if rows := f.wait(1); rows[0].get("id") != "a1" {
+			t.Errorf("got %+v", rows)
+		}
+	})
+}
+
+// TestSecondReaderWaits: the server would throw one of two readers under one number out, again and again.
+func TestSecondReaderWaits(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d, f := streaming(t, version)
+		cfg := file(t, d, noData)
+		_, err := binlog.New(cfg, testLog(t), binlog.Options{}).Look(t.Context())
+		wantFault(t, asFault(t, err), "mysql.server_id_taken", outbox.Busy)
+		wantFault(t, start(t, cfg, nil, binlog.Options{}).fault(), "mysql.server_id_taken", outbox.Busy)
+		d.Exec(t, insert("a1"))
+		f.wait(1)
+		f.stop()
+		again := start(t, cfg, f.last, binlog.Options{})
+		d.Exec(t, insert("a2"))
+		again.wait(1)
+	})
+}
+
+// TestNamesThatTheLogLacksAreNotGuessed: without names a changed table can't be read.
+func TestNamesThatTheLogLacksAreNotGuessed(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d := servers.MySQL(t, version)
+		d.Exec(t, "SET GLOBAL binlog_row_metadata = DEFAULT; "+tablesSQL)
+		f := start(t, file(t, d, noData), nil, binlog.Options{})
+		at := f.begun()
+		d.Exec(t, insert("a1"))
+		if got := f.wait(1)[0].get("aggregateid"); got != "k" {
+			t.Fatalf("aggregateid is %s", got)
+		}
+		f.stop()
+		d.Exec(t, "ALTER TABLE outbox DROP COLUMN type")
+		fault := start(t, file(t, d, noData), at, binlog.Options{}).fault()
+		wantFault(t, fault, "mysql.names_unknown", outbox.Environment)
+	})
+}
