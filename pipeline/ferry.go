@@ -65,6 +65,9 @@ func (f *ferry) loop(stop context.Context, out <-chan *outbox.Batch, ended <-cha
 	defer timer.Stop()
 	for {
 		f.status.Beat()
+		if err := f.passed(); err != nil {
+			return err
+		}
 		timer.Reset(f.nextDeadline())
 		select {
 		case b := <-out:
@@ -153,7 +156,7 @@ func (f *ferry) shape(t *outbox.Table) (err error) {
 
 // updated follows router.on_update: an outbox row is written once.
 func (f *ferry) updated(row *outbox.Row) error {
-	f.status.Skipped("update")
+	f.status.Skipped("update", 1)
 	switch f.cfg.Router.OnUpdate {
 	case "warn":
 		f.log.Warn("update of an outbox row is not published", "table", row.Table.String(), "id", fmt.Sprintf("%.64q", f.plan.ID(row)))
@@ -220,11 +223,16 @@ func (f *ferry) nextDeadline() time.Duration {
 	return max(limit-time.Since(began), 0)
 }
 
-func (f *ferry) overdue(ctx context.Context) error {
-	if f.single && time.Since(f.since) > singleFor {
+// passed ends a session that takes one transaction at a time, once it has gone past the row that asked for it.
+func (f *ferry) passed() error {
+	if f.single && f.sink.Began().IsZero() && time.Since(f.since) > singleFor {
 		f.single = false
 		return errSingleOver
 	}
+	return nil
+}
+
+func (f *ferry) overdue(ctx context.Context) error {
 	if f.sink.Began().IsZero() {
 		return nil
 	}

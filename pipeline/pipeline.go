@@ -49,7 +49,7 @@ type Pipeline struct {
 	connected bool // a session has streamed: what fails now worked before
 	single    bool
 	waiting   logging.Waiting
-	progress  func(done, expected int64)
+	progress  progress
 	attempt   int
 	failing   time.Time // since when sessions have failed
 }
@@ -103,6 +103,9 @@ func faultOf(err error) *outbox.Fault {
 // again decides whether another session may end better.
 func (p *Pipeline) again(err error) bool {
 	f := faultOf(err)
+	if f == errSingleOver {
+		return true
+	}
 	p.status.Error(stage(f.Code), f.Code)
 	switch f.Class {
 	case outbox.Transient:
@@ -146,7 +149,7 @@ func (p *Pipeline) pause(ctx context.Context, err error) bool {
 		p.instance = newInstance() // somebody else may write meanwhile: whoever comes back is told from whoever was replaced
 	}
 	switch {
-	case f.Class == outbox.Internal:
+	case f.Class == outbox.Internal, f == errSingleOver:
 		wait = 0
 	case f.Code == "kafka.fenced":
 		p.log.Warn("another instance took over: standing by", "code", f.Code)

@@ -1,36 +1,41 @@
 package pipeline
 
 import (
-	"time"
-
+	"outferry/binlog"
 	"outferry/status"
 	"outferry/walstream"
 )
 
 // source makes the source that the file names.
 func (p *Pipeline) source() Source {
-	return walstream.New(p.cfg, p.log.Named("source"), walstream.Options{
-		Single: p.single,
-		Progress: func(done, expected int64) {
-			p.status.Snapshot(done, expected, -1)
-			if p.progress != nil {
-				p.progress(done, expected)
-			}
-		},
-		Slot: func(s walstream.SlotStatus) { p.status.Slot(s.Retained, s.Safe, true, s.WALStatus) },
-		Lag: func(bytes int64, caughtUp bool) {
-			if caughtUp {
-				p.status.SourceLag(time.Now(), bytes)
-			}
-		},
-		Ghosts: func(string, int64) { p.status.Error("source", "pg.ghosts") },
-		Phase: func(phase string) {
-			p.streaming()
-			if phase == "snapshot" {
-				p.status.State(status.Snapshot, "")
-				return
-			}
-			p.status.State(status.Streaming, "")
-		},
+	log := p.log.Named("source")
+	if p.cfg.Source.Type == "postgres" {
+		return walstream.New(p.cfg, log, walstream.Options{
+			Single:   p.single,
+			Progress: p.snapshotProgress,
+			Slot:     func(s walstream.SlotStatus) { p.status.Slot(s.Retained, s.Safe, true, s.WALStatus) },
+			Lag:      p.sourceLag,
+			Ghosts:   func(string, int64) { p.status.Error("source", "pg.ghosts") },
+			Phase:    p.phase,
+		})
+	}
+	return binlog.New(p.cfg, log, binlog.Options{
+		Single:   p.single,
+		Progress: p.snapshotProgress,
+		Lag:      p.sourceLag,
+		Ghosts:   func(string) { p.status.Error("source", "mysql.ghosts") },
+		Phase:    p.phase,
+		Skipped:  p.status.Skipped,
 	})
+}
+
+// phase is called when the source begins to deliver.
+func (p *Pipeline) phase(phase string) {
+	p.streaming()
+	p.end()
+	if phase == snapshotting {
+		p.status.State(status.Snapshot, "")
+		return
+	}
+	p.status.State(status.Streaming, "")
 }

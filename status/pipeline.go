@@ -103,9 +103,9 @@ func (p *Pipeline) Latencies(acknowledged time.Time, commits []int64) {
 	}
 }
 
-// Skipped counts a row that is not published because the pipeline file says so.
-func (p *Pipeline) Skipped(reason string) {
-	p.registry.skipped.WithLabelValues(p.name, valid(reason)).Inc()
+// Skipped counts rows that are not published because the pipeline file says so.
+func (p *Pipeline) Skipped(reason string, rows int) {
+	p.registry.skipped.WithLabelValues(p.name, valid(reason)).Add(float64(rows))
 }
 
 // Error counts a fault by what was being done and by its code.
