@@ -229,6 +229,9 @@ func (c *Claim) planNearest(ctx context.Context, slot walstream.Slot) (*Move, er
 
 // planNewSlot: a slot can't read what was written before its publication, so without one it is made anew too.
 func (c *Claim) planNewSlot(ctx context.Context, slot walstream.Slot, published bool) (*Move, error) {
+	if err := c.admin.MayCreate(); err != nil {
+		return nil, err
+	}
 	end, err := c.admin.End(ctx)
 	if err != nil {
 		return nil, err
@@ -265,6 +268,9 @@ func (c *Claim) Apply(ctx context.Context, m *Move) error {
 // renewSlot leaves the old record, if any, behind a newer slot if it ends before the new record is written: the next
 // start stops with pg.slot_ahead or pg.slot_without_offset, and the move can be made again.
 func (c *Claim) renewSlot(ctx context.Context, m *Move) error {
+	if err := c.admin.EnsurePublication(ctx); err != nil {
+		return err // what is there stays
+	}
 	if _, err := c.admin.DropSlot(ctx); err != nil {
 		return err
 	}

@@ -48,11 +48,20 @@ func (a *Admin) EnsurePublication(ctx context.Context) error {
 	return a.h.ensurePublication(ctx)
 }
 
+// MayCreate is nil where the file lets us make slots and publications.
+func (a *Admin) MayCreate() error {
+	pg := &a.h.cfg.Source.Postgres
+	if pg.Create {
+		return nil
+	}
+	return environment("pg.slot_missing", fmt.Sprintf("run as a role with REPLICATION: SELECT pg_create_logical_replication_slot(%s, 'pgoutput'), after dropping one that is lost; then try again", quoteLiteral(pg.Slot)),
+		"slot %s can't be made anew: source.postgres.create is false", pg.Slot)
+}
+
 // CreateSlot makes the publication, if it is missing, and the slot, and returns the place where that begins.
 func (a *Admin) CreateSlot(ctx context.Context) (LSN, error) {
-	if !a.h.cfg.Source.Postgres.Create {
-		return 0, environment("pg.slot_missing", "run as a role with REPLICATION: "+a.h.createSlotSQL(),
-			"slot %s can't be made: source.postgres.create is false", a.h.cfg.Source.Postgres.Slot)
+	if err := a.MayCreate(); err != nil {
+		return 0, err
 	}
 	if err := a.EnsurePublication(ctx); err != nil {
 		return 0, err

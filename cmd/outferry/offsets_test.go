@@ -228,6 +228,23 @@ func TestAcceptGapReplacesAnInvalidatedSlot(t *testing.T) {
 	r.wantEvents("1", "4-5")
 }
 
+func TestAcceptGapMakesNothingWhereItMayNot(t *testing.T) {
+	r := newRig15(t, "  postgres: {create: false}\n")
+	create := func() { r.db.Exec(t, "SELECT pg_create_logical_replication_slot($1, 'pgoutput')", r.slot()) }
+	r.db.Exec(t, "CREATE PUBLICATION "+r.slot()+" FOR TABLE outbox")
+	create()
+	r.insert(1)
+	r.runUntil(1)
+	r.insert(1)
+	r.db.Exec(t, "SELECT pg_drop_replication_slot($1)", r.slot())
+	r.do("set --accept-gap --yes").want(t, 3, "create is false", "pg_create_logical_replication_slot")
+	create()
+	r.do("set --accept-gap --yes").want(t, 0, "moved")
+	r.insert(1)
+	r.runUntil(3)
+	r.wantEvents("1", "3")
+}
+
 func TestFromSlotAfterKafkaForgot(t *testing.T) {
 	r := newRig15(t)
 	r.insert(2)
@@ -305,6 +322,22 @@ func TestAcceptGapAfterTheServerWasReplaced(t *testing.T) {
 	r.do("show").want(t, 4, "pg.wrong_source")
 	r.do("set --now --yes").want(t, 3, "offsets.gap", "another server")
 	r.do("set --accept-gap --yes").want(t, 0, "another server", "moved")
+	r.runUntil(3)
+	r.wantEvents("1-3")
+}
+
+func TestSetInsideASnapshotSkipsItsRest(t *testing.T) {
+	r := newRig15(t)
+	r.insert(2)
+	r.runUntil(2)
+	rec := r.record()
+	rec.Position = bytes.Replace(rec.Position, []byte(`"phase":"stream"`), []byte(`"phase":"snapshot"`), 1)
+	r.plant(rec.Marshal())
+	r.do("show").want(t, 0, "phase snapshot")
+	r.do("export --to-connect --server blog").want(t, 3, "offsets.not_at_transaction_end")
+	r.do("set --from-slot --yes").want(t, 3, "offsets.gap", "the snapshot is not finished")
+	r.insert(1)
+	r.do("set --from-slot --accept-gap --yes").want(t, 0, "moved")
 	r.runUntil(3)
 	r.wantEvents("1-3")
 }
