@@ -67,6 +67,10 @@ func (i *instance) signal(sig syscall.Signal) {
 	}
 }
 
+// signalStop freezes the instance, signalGo lets it go on.
+func (i *instance) signalStop() { i.t.Helper(); i.signal(syscall.SIGSTOP) }
+func (i *instance) signalGo()   { i.t.Helper(); i.signal(syscall.SIGCONT) }
+
 // stop sends SIGTERM and returns the exit code.
 func (i *instance) stop() int {
 	i.t.Helper()

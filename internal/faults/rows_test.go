@@ -40,7 +40,8 @@ func (s *stage) sent() {
 func (s *stage) arrived(n int) []*kgo.Record {
 	s.t.Helper()
 	client := s.broker.Client(s.t, kgo.ConsumeRegex(), kgo.ConsumeTopics("^"+strings.ReplaceAll(s.prefix, ".", `\.`)+".*"),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
+		kgo.MetadataMinAge(100*time.Millisecond), kgo.MetadataMaxAge(time.Second)) // topics may come later
 	defer client.Close()
 	seen := map[string]bool{}
 	var records []*kgo.Record
@@ -76,3 +77,5 @@ func header(r *kgo.Record, key string) []byte {
 	}
 	return nil
 }
+
+func replaceName(text, name string) string { return strings.ReplaceAll(text, "NAME", name) }
