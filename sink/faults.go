@@ -3,11 +3,11 @@ package sink
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
+	"outferry/internal/transport"
 	"outferry/outbox"
 )
 
@@ -32,7 +32,7 @@ func (s *Sink) fault(doing string, err error) error {
 		f.Code, f.Class, f.Remedy = "kafka.permission", outbox.Environment, "grant IdempotentWrite on the Cluster to the pipeline's principal, or Write on any Topic"
 	case errors.Is(err, kerr.SaslAuthenticationFailed), errors.Is(err, kerr.UnsupportedSaslMechanism), errors.Is(err, kerr.IllegalSaslState):
 		f.Code, f.Class, f.Remedy = "kafka.auth", outbox.Environment, "check kafka.sasl"
-	case isTLS(err):
+	case transport.Failed(err):
 		f.Code, f.Class, f.Remedy = "kafka.tls", outbox.Environment, "check kafka.tls and the broker's certificate"
 	case errors.Is(err, kerr.InvalidTransactionTimeout):
 		f.Code, f.Class, f.Remedy = "kafka.config", outbox.Environment, "raise the broker's transaction.max.timeout.ms to 60000 at least"
@@ -42,9 +42,3 @@ func (s *Sink) fault(doing string, err error) error {
 
 // age is how long ago the last transaction began.
 func (s *Sink) age() time.Duration { return time.Since(time.UnixMicro(s.began.Load())) }
-
-// isTLS recognises what crypto/tls and the broker's alerts say; the client wraps them in text.
-func isTLS(err error) bool {
-	s := err.Error()
-	return strings.Contains(s, "tls: ") || strings.Contains(s, "x509: ")
-}

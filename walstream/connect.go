@@ -36,7 +36,7 @@ func (s *Source) connect(ctx context.Context, replication bool) (*pgconn.PgConn,
 	defer cancel()
 	c, err := pgconn.ConnectConfig(ctx, cfg)
 	if err != nil {
-		return nil, s.connectFault(err)
+		return nil, s.connectFault(err, replication)
 	}
 	if _, secure := c.Conn().(*tls.Conn); !secure && s.cfg.Source.TLS.Mode == "prefer" && !transport.Loopback(cfg.Host) && replication {
 		s.log.Warn("connection is not encrypted", "host", cfg.Host, "remedy", "set source.tls.mode to require or verify-full")
@@ -76,15 +76,19 @@ func (s *Source) connConfig(replication bool) (*pgconn.Config, error) {
 }
 
 // connectFault sorts a failed connection by SQLSTATE: what a person must mend, and what time mends.
-func (s *Source) connectFault(err error) error {
+func (s *Source) connectFault(err error, replication bool) error {
 	where := fmt.Sprintf("%s:%d/%s", s.cfg.Source.Host, s.cfg.Source.Port, s.cfg.Source.Database)
 	f := &outbox.Fault{Code: "pg.unreachable", Class: outbox.Transient, Err: fmt.Errorf("connect to postgres at %s: %w", where, plain(err))}
+	role := quoteIdent(s.cfg.Source.User)
 	switch code := sqlState(err); {
-	case code == "28P01" || code == "28000":
+	case code == "28000":
+		f.Code, f.Class, f.Remedy = "pg.auth", outbox.Environment, "let the role in by the server's pg_hba.conf, which may ask for TLS or a client certificate; or, where it may not log in at all, run as a superuser: ALTER ROLE "+role+" WITH LOGIN"
+	case code == "28P01":
 		f.Code, f.Class, f.Remedy = "pg.auth", outbox.Environment, "check source.user and source.password, and the server's pg_hba.conf (a replication role connects to its database, not to \"replication\")"
+	case code == "42501" && !replication:
+		f.Code, f.Class, f.Remedy = "pg.permission", outbox.Environment, fmt.Sprintf("run as the database's owner: GRANT CONNECT ON DATABASE %s TO %s", quoteIdent(s.cfg.Source.Database), role)
 	case code == "42501" || strings.HasPrefix(code, "0A"):
-		f.Code, f.Class = "pg.permission", outbox.Environment
-		f.Remedy = fmt.Sprintf("run as a superuser: ALTER ROLE %s WITH REPLICATION LOGIN", quoteIdent(s.cfg.Source.User))
+		f.Code, f.Class, f.Remedy = "pg.permission", outbox.Environment, fmt.Sprintf("run as a superuser: ALTER ROLE %s WITH REPLICATION LOGIN", role)
 	case code == "3D000":
 		f.Code = "pg.database_missing"
 	case code == "53300":
@@ -107,11 +111,7 @@ func plain(err error) error {
 }
 
 func isTLS(err error) bool {
-	var cert *tls.CertificateVerificationError
-	var header tls.RecordHeaderError
-	var alert tls.AlertError
-	return errors.As(err, &cert) || errors.As(err, &header) || errors.As(err, &alert) ||
-		strings.Contains(err.Error(), "refused TLS connection")
+	return transport.Failed(err) || strings.Contains(err.Error(), "refused TLS connection")
 }
 
 // sqlState returns the SQLSTATE of a server's error, or "".

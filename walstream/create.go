@@ -13,6 +13,9 @@ import (
 // publication (a slot older than its publication fails for ever), an intent that is durable in Kafka, the
 // slot, the snapshot.
 func (h *session) firstStart(ctx context.Context) (*position, error) {
+	if err := h.readable(ctx); err != nil { // before there is a slot, which holds the log
+		return nil, err
+	}
 	if h.cfg.Source.Snapshot == "initial_only" {
 		return h.identity(phaseSnapshot), nil
 	}
@@ -27,7 +30,7 @@ func (h *session) firstStart(ctx context.Context) (*position, error) {
 		return h.adopt(slot)
 	}
 	if !h.cfg.Source.Postgres.Create {
-		return nil, environment("pg.slot_missing", "run as a role with REPLICATION: "+h.createSlotSQL(), "slot %s does not exist and source.postgres.create is false", h.cfg.Source.Postgres.Slot)
+		return nil, environment("pg.slot_missing", "run as a role with REPLICATION: "+h.slotFunctionSQL(), "slot %s does not exist and source.postgres.create is false", h.cfg.Source.Postgres.Slot)
 	}
 	if err := h.emit(ctx, h.identity(phaseIntent)); err != nil {
 		return nil, err
@@ -89,6 +92,15 @@ func (h *session) createSlotSQL() string {
 		}
 	}
 	return fmt.Sprintf("CREATE_REPLICATION_SLOT %s LOGICAL pgoutput %s", quoteIdent(h.cfg.Source.Postgres.Slot), options)
+}
+
+// slotFunctionSQL is what a person runs in place of createSlotSQL, which only a replication connection understands.
+func (h *session) slotFunctionSQL() string {
+	failover := ""
+	if h.cfg.Source.Postgres.Failover && h.version >= 170000 {
+		failover = ", false, false, true"
+	}
+	return fmt.Sprintf("SELECT pg_create_logical_replication_slot(%s, 'pgoutput'%s)", quoteLiteral(h.cfg.Source.Postgres.Slot), failover)
 }
 
 // createSlot makes the slot. That waits for every transaction that is open now, so it says for whom.

@@ -22,6 +22,9 @@ type rowKey [16]byte
 // later attempt reads a newer one, leaves out what it already published (by order) and what the slot will
 // bring (by key): together exactly the rows of the first.
 func (h *session) snapshot(ctx context.Context, pos *position) (*position, error) {
+	if err := h.readable(ctx); err != nil {
+		return nil, err
+	}
 	if h.opt.Phase != nil {
 		h.opt.Phase(phaseSnapshot)
 	}

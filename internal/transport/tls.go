@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 
 	"outferry/configs"
 )
@@ -67,6 +68,13 @@ func chainVerifier(roots *x509.CertPool) func(tls.ConnectionState) error {
 		_, err := s.PeerCertificates[0].Verify(opts)
 		return err
 	}
+}
+
+// Failed reports whether err is of TLS: a certificate that does not verify, a peer that speaks something else, or
+// the peer's own refusal. The alerts of crypto/tls have no type to ask for, and libraries wrap errors in text.
+func Failed(err error) bool {
+	s := err.Error()
+	return strings.Contains(s, "tls: ") || strings.Contains(s, "x509: ")
 }
 
 // Loopback reports whether host is this machine, where plain text is nobody else's to read.

@@ -1,0 +1,50 @@
+package walstream
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// readable makes sure that a snapshot, where the file asks for one, may read every row of every table. The stream
+// needs no such right.
+func (h *session) readable(ctx context.Context) error {
+	if h.cfg.Source.Snapshot == "no_data" {
+		return nil
+	}
+	tables, err := h.tableStates(ctx, h.ask)
+	if err != nil {
+		return err
+	}
+	for _, t := range tables {
+		if err := h.tableReadable(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *session) tableReadable(ctx context.Context, t tableState) error {
+	r, err := queryOne(ctx, h.cat, `SELECT has_schema_privilege(c.relnamespace, 'USAGE'), row_security_active(c.oid),
+		(SELECT bool_and(has_column_privilege(c.oid, a.attnum, 'SELECT')) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+		FROM pg_class c WHERE c.oid = `+t.oid)
+	if err != nil {
+		return transient("pg.connection", "look whether %s may be read: %w", t, plain(err))
+	}
+	const orNot = "; or set source.snapshot to no_data"
+	role := quoteIdent(h.cfg.Source.User)
+	var grants []string
+	if !r.bool(0) {
+		grants = append(grants, fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s", quoteIdent(t.schema), role))
+	}
+	if !r.bool(2) {
+		grants = append(grants, fmt.Sprintf("GRANT SELECT ON %s TO %s", t.sql(), role))
+	}
+	switch {
+	case len(grants) > 0:
+		return environment("pg.permission", "run as the table's owner: "+strings.Join(grants, "; ")+orNot, "snapshot of %s: role %s may not read it", t, h.cfg.Source.User)
+	case r.bool(1):
+		return environment("pg.permission", "run as a superuser: ALTER ROLE "+role+" BYPASSRLS"+orNot, "snapshot of %s: row security may hide rows from role %s", t, h.cfg.Source.User)
+	}
+	return nil
+}
