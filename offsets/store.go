@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -68,7 +67,7 @@ func (s *Store) create(ctx context.Context, adm *kadm.Client) error {
 	policy, size := "compact", fmt.Sprint(segmentBytes)
 	_, err := adm.CreateTopic(ctx, partitions, rf, map[string]*string{"cleanup.policy": &policy, "segment.bytes": &size}, s.Topic)
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-		return adminFault("create topic "+s.Topic, "allow Create on it, or create it with cleanup.policy=compact", err)
+		return adminFault("create topic "+s.Topic, "grant Create on Topic "+s.Topic+" to the pipeline's principal, or create it by hand with cleanup.policy=compact", err)
 	}
 	return nil
 }
@@ -250,7 +249,7 @@ func (s *Store) witness(ctx context.Context, tombstone bool) error {
 	}
 	got, err := kadm.NewClient(s.Client).FetchOffsets(ctx, s.Group)
 	if err != nil {
-		if errors.Is(err, kerr.GroupAuthorizationFailed) || errors.Is(err, kerr.GroupIDNotFound) {
+		if errors.Is(err, kerr.GroupIDNotFound) {
 			return nil
 		}
 		return unreachable("read the offsets of group "+s.Group, err)
@@ -290,11 +289,23 @@ func unreachable(doing string, err error) error {
 	if err == nil {
 		err = errors.New("the broker's answer is incomplete")
 	}
-	var ke *kerr.Error
-	if errors.As(err, &ke) && strings.HasSuffix(ke.Message, "AUTHORIZATION_FAILED") {
-		return adminFault(doing, "grant the missing ACL", err)
+	if remedy := grant(err); remedy != "" {
+		return adminFault(doing, remedy, err)
 	}
 	return &outbox.Fault{Code: "kafka.unreachable", Class: outbox.Transient, Err: fmt.Errorf("%s: %w", doing, err)}
+}
+
+// grant says which ACL an error asks for; "" where it is of another kind.
+func grant(err error) string {
+	switch {
+	case errors.Is(err, kerr.TopicAuthorizationFailed):
+		return "grant Describe, Read and Write on that Topic to the pipeline's principal"
+	case errors.Is(err, kerr.GroupAuthorizationFailed):
+		return "grant Read on that Group to the pipeline's principal"
+	case errors.Is(err, kerr.ClusterAuthorizationFailed):
+		return "grant the missing operation on the Cluster to the pipeline's principal"
+	}
+	return ""
 }
 
 func adminFault(doing, remedy string, err error) error {
