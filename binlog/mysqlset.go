@@ -198,7 +198,15 @@ func (s *mysqlSet) parseServer(text string) error {
 
 // isTag tells a tag from a range of numbers: a tag starts with a letter or an underscore.
 func isTag(field string) bool {
-	return field != "" && len(field) <= 32 && (field[0] == '_' || field[0]|0x20 >= 'a' && field[0]|0x20 <= 'z')
+	if field == "" || len(field) > 32 || field[0] >= '0' && field[0] <= '9' {
+		return false
+	}
+	for _, b := range []byte(field) {
+		if b != '_' && (b < '0' || b > '9') && (b|0x20 < 'a' || b|0x20 > 'z') {
+			return false
+		}
+	}
+	return true
 }
 
 func parseRun(text string) (run, error) {

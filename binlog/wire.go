@@ -97,6 +97,9 @@ func (w *wire) next() (header, error) {
 	if err := w.finish(); err != nil {
 		return header{}, err
 	}
+	if w.packet > 0 {
+		return header{}, fmt.Errorf("packet has %d bytes beyond its event", w.packet)
+	}
 	if w.from == w.to {
 		if err := w.boundary(); err != nil {
 			return header{}, err
