@@ -1,0 +1,181 @@
+package binlog
+
+import (
+	"encoding/binary"
+	"errors"
+	"strings"
+	"testing"
+
+	"outferry/outbox"
+)
+
+// script builds a log event by event, for what no server can be made to write at will.
+type script struct {
+	log []byte
+	seq uint64
+}
+
+func newScript() *script { return &script{log: []byte("\xfebin")} }
+
+func (s *script) add(kind byte, body []byte) *script {
+	s.log = append(s.log, event(kind, 0, uint32(len(s.log)+eventHeader+len(body)), body)...)
+	return s
+}
+
+func (s *script) begin() *script {
+	s.seq++
+	body := make([]byte, 17, 25)
+	body[16] = 9 // the last byte of the server's UUID
+	return s.add(evGTID, binary.LittleEndian.AppendUint64(body, s.seq)).query("BEGIN")
+}
+
+func (s *script) query(text string) *script {
+	body := make([]byte, 13)
+	body[8] = 5 // bytes of the schema's name
+	return s.add(evQuery, append(append(append(body, "ferry"...), 0), text...))
+}
+
+func (s *script) tableMap(table string) *script {
+	body := []byte{1, 0, 0, 0, 0, 0, 0, 0, 5}
+	body = append(append(body, "ferry\x00"...), byte(len(table)))
+	body = append(append(body, table...), 0)
+	body = append(body, 1, typeLong, 0, 0) // one column, no metadata, not null
+	return s.add(evTableMap, append(body, metaColumnName, 3, 2, 'i', 'd'))
+}
+
+func (s *script) row(id byte) *script {
+	return s.add(evWriteRows2, []byte{1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1, 1, 0, id, 0, 0, 0})
+}
+
+func (s *script) commit() *script { return s.add(evXID, make([]byte, 8)) }
+
+func (s *script) run() (*replay, error) {
+	r := newReplay(mysqlKind, served("binlog.000001", s.log), "ferry.outbox")
+	return r, r.run()
+}
+
+func (s *script) want(t *testing.T, ids string) *replay {
+	t.Helper()
+	r, err := s.run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(r.ids, " "); got != ids {
+		t.Errorf("got %q, want %q", got, ids)
+	}
+	return r
+}
+
+func (s *script) wantFault(t *testing.T, code, ids string) {
+	t.Helper()
+	r, err := s.run()
+	var f *outbox.Fault
+	if !errors.As(err, &f) || f.Code != code {
+		t.Fatalf("got %v, want %s", err, code)
+	}
+	if got := strings.Join(r.ids, " "); got != ids {
+		t.Errorf("got %q before the fault, want %q", got, ids)
+	}
+}
+
+func (s *script) wantError(t *testing.T, text string) {
+	t.Helper()
+	if _, err := s.run(); err == nil || !strings.Contains(err.Error(), text) {
+		t.Fatalf("got %v, want %q", err, text)
+	}
+}
+
+func TestLoggedRollbackIsAbsent(t *testing.T) {
+	s := newScript().begin().tableMap("outbox").row(1).query("ROLLBACK").begin().tableMap("outbox").row(2).commit()
+	if got := s.want(t, "2").asm.set.String(); !strings.HasSuffix(got, ":1-2") {
+		t.Errorf("processed %s", got)
+	}
+}
+
+func TestSavepointsAreNoEnds(t *testing.T) {
+	newScript().begin().tableMap("outbox").row(1).query("SAVEPOINT `s`").query("ROLLBACK TO `s`").tableMap("outbox").row(2).query("COMMIT").want(t, "1 2")
+}
+
+func TestIncidentStops(t *testing.T) {
+	newScript().begin().tableMap("outbox").row(1).commit().add(evIncident, []byte{1, 0, 0}).wantFault(t, "mysql.incident", "1")
+}
+
+func TestRowsOfOthersAreNotRead(t *testing.T) {
+	newScript().begin().tableMap("other").add(evWriteRows2, []byte{1, 0, 0, 0, 0, 0, 0xff}).tableMap("outbox").row(1).commit().want(t, "1")
+}
+
+func TestTableThatWasNotAnnouncedStops(t *testing.T) {
+	newScript().begin().row(1).commit().wantError(t, "was not announced")
+	// Ids mean something inside one transaction only.
+	newScript().begin().tableMap("outbox").row(1).commit().begin().row(2).commit().wantError(t, "was not announced")
+}
+
+func TestTransactionWithoutAnEndStops(t *testing.T) {
+	newScript().begin().tableMap("outbox").row(1).begin().wantError(t, "has no end")
+}
+
+func TestRowsOutsideATransactionStop(t *testing.T) {
+	newScript().tableMap("outbox").row(1).wantError(t, "outside a transaction")
+}
+
+func TestStatementsOfTheSchemaStop(t *testing.T) {
+	for _, text := range []string{"insert into t values (1)", "/* a */ INSERT INTO outbox SELECT 1", "CALL p()", "WITH x AS (SELECT 1) DELETE FROM t", "SELECT `f`()"} {
+		newScript().begin().query(text).commit().wantFault(t, "mysql.statement_format", "")
+	}
+	newScript().begin().query("CREATE TEMPORARY TABLE t (n int)").query("DROP TEMPORARY TABLE t").tableMap("outbox").row(1).commit().want(t, "1")
+}
+
+func TestXAIsRecognisedByItsStart(t *testing.T) {
+	s := newScript().begin()
+	s.query("XA START X'61',X'',1").tableMap("outbox").row(1).query("XA END X'61',X'',1").add(evXAPrepare, make([]byte, 10))
+	s.wantFault(t, "mysql.xa_unsupported", "")
+}
+
+// TestPartIsPassedOver: a transaction that is published in part goes on after that part, and only that one.
+func TestPartIsPassedOver(t *testing.T) {
+	s := newScript().begin().tableMap("outbox").row(1).row(2).row(3).commit()
+	r := newReplay(mysqlKind, served("binlog.000001", s.log), "ferry.outbox")
+	r.asm.resume = &part{GTID: "00000000-0000-0000-0000-000000000009:1", Rows: 2}
+	if err := r.run(); err != nil || strings.Join(r.ids, " ") != "3" {
+		t.Errorf("got %v, %v", r.ids, err)
+	}
+	for _, p := range []*part{{GTID: "00000000-0000-0000-0000-000000000009:2", Rows: 2}, {GTID: "00000000-0000-0000-0000-000000000009:1", Rows: 4}} {
+		r = newReplay(mysqlKind, served("binlog.000001", s.log), "ferry.outbox")
+		r.asm.resume = p
+		var f *outbox.Fault
+		if err := r.run(); !errors.As(err, &f) || f.Code != "mysql.part_mismatch" {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// TestPlaceBeyond4GiB: the header has only the lower half.
+func TestPlaceBeyond4GiB(t *testing.T) {
+	a := &assembler{here: place{"f", 1<<32 - 10}}
+	a.track(header{kind: evXID, size: 30, end: 20})
+	if a.here.pos != 1<<32+20 {
+		t.Errorf("got %d", a.here.pos)
+	}
+	a.track(header{kind: evXID, size: 30})
+	if a.here.pos != 1<<32+50 {
+		t.Errorf("got %d", a.here.pos)
+	}
+}
+
+func TestTaggedGTID(t *testing.T) {
+	sid := make([]byte, 0, 32)
+	for i := range 16 {
+		if i == 0 {
+			sid = append(sid, 0x85<<2&0xff|1, 0x85>>6)
+			continue
+		}
+		sid = append(sid, byte(i)<<1)
+	}
+	body := []byte{2, 0, 0, tagFlags << 1, 2, tagSID << 1}
+	body = append(body, sid...)
+	body = append(body, tagSeq<<1, 5<<2, tagTag<<1, 3<<1, 'b', 'i', 'g', tagLastCommitted<<1, 0, tagSequence<<1, 4, tagImmediateCommit<<1, 7<<1)
+	g, err := decodeTaggedGTID(body)
+	if err != nil || g.gtid.String() != "85010203-0405-0607-0809-0a0b0c0d0e0f:big:5" || g.commit != 7 {
+		t.Errorf("got %s at %d, %v", g.gtid, g.commit, err)
+	}
+}
