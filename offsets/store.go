@@ -24,7 +24,8 @@ const (
 type Store struct {
 	Topic       string
 	Pipeline    string
-	Group       string // whose committed offset is the second witness
+	Group       string // whose committed offset is the second witness; also the transactional id
+	Committed   bool   // the transactional id had committed before it was taken over: the third
 	Replication int    // of a topic that we make; -1: three, or as many as there are brokers
 	Client      *kgo.Client
 	Patience    time.Duration // with a foreign open transaction that hides our record; 0: two minutes
@@ -241,11 +242,19 @@ func (s *Store) fetch(ctx context.Context, at int64) (kgo.FetchPartition, int64,
 	return p, next, nil
 }
 
-// witness is asked when there is no record. The group's committed offset says that there was one: then the
-// topic was lost, and to start anew would skip rows.
+// witness is asked when there is no record. That there was one is known from the group's committed offset, which
+// outlives an emptied topic, and from the transactional id, which outlives a deleted one: then the topic was
+// lost, and to start anew would skip rows.
 func (s *Store) witness(ctx context.Context, tombstone bool) error {
 	if tombstone {
 		return nil // offsets reset wrote it on purpose
+	}
+	if s.Committed {
+		// The fence has changed what the transactional id says: the group repeats it to the next start.
+		if err := s.Testify(ctx, 0); err != nil {
+			return err
+		}
+		return s.lost(fmt.Sprintf("transactional id %s has committed before", s.Group))
 	}
 	got, err := kadm.NewClient(s.Client).FetchOffsets(ctx, s.Group)
 	if err != nil {
@@ -255,11 +264,15 @@ func (s *Store) witness(ctx context.Context, tombstone bool) error {
 		return unreachable("read the offsets of group "+s.Group, err)
 	}
 	if o, ok := got.Lookup(s.Topic, s.partition); ok && o.Err == nil && o.At >= 0 {
-		return &outbox.Fault{Code: "kafka.offsets_lost", Class: outbox.PositionLost,
-			Err:    fmt.Errorf("topic %s has no record of pipeline %s, but group %s remembers one at offset %d", s.Topic, s.Pipeline, s.Group, o.At),
-			Remedy: "the topic was deleted or emptied: set the position with outferry offsets set, or start over with outferry offsets reset"}
+		return s.lost(fmt.Sprintf("group %s remembers one at offset %d", s.Group, o.At))
 	}
 	return nil
+}
+
+func (s *Store) lost(witness string) error {
+	return &outbox.Fault{Code: "kafka.offsets_lost", Class: outbox.PositionLost,
+		Err:    fmt.Errorf("topic %s has no record of pipeline %s, but %s", s.Topic, s.Pipeline, witness),
+		Remedy: "the topic was deleted or emptied: set the position with outferry offsets set, or start over with outferry offsets reset"}
 }
 
 // Testify commits the group's offset, so that a lost topic is never mistaken for a first start. The

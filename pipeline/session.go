@@ -48,6 +48,7 @@ func (p *Pipeline) session(ctx context.Context) error {
 // load reads the offset that the fenced-off past left, and checks that it may be continued with this file.
 func (f *ferry) load(ctx context.Context) error {
 	f.store = NewStore(f.Pipeline.cfg, f.sink.Client())
+	f.store.Committed = f.sink.HasCommitted()
 	if err := f.store.Open(ctx); err != nil {
 		return err
 	}

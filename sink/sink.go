@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/plugin/kslog"
 
@@ -23,11 +24,12 @@ const settle = time.Millisecond
 
 // Sink is one client that produces. It is used by one goroutine; promises come on the client's own.
 type Sink struct {
-	cfg    *configs.Pipeline
-	log    hclog.Logger
-	cl     *kgo.Client
-	exact  bool
-	topics topics
+	cfg       *configs.Pipeline
+	log       hclog.Logger
+	cl        *kgo.Client
+	exact     bool
+	committed bool // the transactional id had committed before
+	topics    topics
 
 	open  bool         // a transaction is open
 	began atomic.Int64 // when it was opened, microseconds since 1970; promises that fail read it
@@ -80,11 +82,32 @@ func (s *Sink) reach(ctx context.Context) error {
 	if !s.exact {
 		return nil
 	}
+	s.committed = s.hasCommitted(ctx)
 	if _, _, err := s.cl.ProducerID(ctx); err != nil {
 		return s.fault("take over transactional id "+s.cfg.Kafka.TransactionalID, err)
 	}
 	return nil
 }
+
+// manyEpochs is more than a pipeline's first start would need: with transaction.version 2 each transaction takes
+// an epoch, with 1 each start.
+const manyEpochs = 100
+
+// hasCommitted asks the coordinator, before the fence changes its answer, whether the transactional id has
+// committed before. A broker that can't say is no witness.
+func (s *Sink) hasCommitted(ctx context.Context) bool {
+	id := s.cfg.Kafka.TransactionalID
+	described, err := kadm.NewClient(s.cl).DescribeTransactions(ctx, id)
+	t, ok := described[id]
+	if err != nil || !ok || t.Err != nil {
+		return false
+	}
+	return t.State == "CompleteCommit" || t.State == "PrepareCommit" || t.ProducerEpoch >= manyEpochs
+}
+
+// HasCommitted reports whether the transactional id committed before this client took it over. Each commit holds
+// an offset record, so it is a witness of one that outlives the offsets topic.
+func (s *Sink) HasCommitted() bool { return s.committed }
 
 // Client is for reading and administration beside the records.
 func (s *Sink) Client() *kgo.Client { return s.cl }

@@ -1,0 +1,308 @@
+package pipeline_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"outferry/outbox"
+	"outferry/pipeline"
+)
+
+func wantFault(t *testing.T, err error, code string, exit int) {
+	t.Helper()
+	var f *outbox.Fault
+	if !errors.As(err, &f) || f.Code != code {
+		t.Fatalf("got %v, want fault %s", err, code)
+	}
+	if got := pipeline.ExitCode(err); got != exit {
+		t.Errorf("%s: exit code %d, want %d", code, got, exit)
+	}
+}
+
+func TestRowsArriveOnceInOrderAcrossRestarts(t *testing.T) {
+	r := newRig(t, "")
+	var want []string
+	for round := range 4 {
+		run := r.start()
+		for i := range 25 {
+			id := fmt.Sprintf("%d-%02d", round, i)
+			r.insert(id, "order", `{"n":1}`)
+			want = append(want, id)
+		}
+		r.consume("order", len(want))
+		run.stop()
+		r.insert(fmt.Sprint("between-", round), "order", "{}") // while nobody runs
+		want = append(want, fmt.Sprint("between-", round))
+	}
+	run := r.start()
+	got := r.consume("order", len(want))
+	run.stop()
+	if !slices.Equal(ids(got), want) {
+		t.Errorf("got %v, want %v", ids(got), want)
+	}
+	if rec := r.record(); rec.Events != int64(len(want)) || rec.Partial {
+		t.Errorf("the offset record says %+v after %d events", rec, len(want))
+	}
+}
+
+// TestRecordHasWhatTheFileSays: key, headers, partition, timestamp and envelope of one row, over a real broker.
+func TestRecordHasWhatTheFileSays(t *testing.T) {
+	r := newRig(t, `  topics: {partitions: 3}
+router:
+  topic: 'PREFIX.${routedByValue}'
+  columns: {timestamp: happened, partition: part}
+  headers: {eventType: type}
+  envelope: {kind: type}
+`)
+	r.db.Exec(t, `INSERT INTO outbox VALUES ('e1', 'order', 'key-1', 'created', '{"a":"é"}', 2, '2024-02-29 10:11:12.5+00')`)
+	run := r.start()
+	got := r.consume("order", 1)[0]
+	run.stop()
+	have := fmt.Sprintf("%d %s %s id=%s eventType=%s %d", got.Partition, got.Key, got.Value, header(got, "id"), header(got, "eventType"), got.Timestamp.UnixMilli())
+	want := `2 key-1 {"payload":"{\"a\":\"é\"}","kind":"created"} id=e1 eventType=created 1709201472500`
+	if have != want {
+		t.Errorf("got  %s\nwant %s", have, want)
+	}
+}
+
+// TestBadRowStopsBehindWhatPrecedesIt: everything before it is delivered, nothing after it, and a start with the
+// cause mended goes on there.
+func TestBadRowStopsBehindWhatPrecedesIt(t *testing.T) {
+	r := newRig(t, "")
+	run := r.start()
+	r.insert("first", "order", "{}")
+	r.consume("order", 1)
+	run.stop()
+	for i := range 50 {
+		r.insert(fmt.Sprint("good-", i), "order", "{}")
+	}
+	r.insert("bad", "no such/topic", "{}")
+	r.insert("after", "order", "{}")
+	run = r.start()
+	err := run.wait()
+	wantFault(t, err, "row.topic_invalid", 1)
+	if !strings.Contains(err.Error(), `"bad"`) {
+		t.Errorf("%v does not name the row", err)
+	}
+	got := ids(r.consume("order", 51))
+	if len(got) != 51 || got[50] != "good-49" {
+		t.Errorf("got %d rows up to %s", len(got), got[len(got)-1])
+	}
+	r.configure("router: {topic: 'PREFIX.${routedByValue}', topic_pattern: '(?<routedByValue>[a-z]+).*'}\n")
+	run = r.start()
+	if got := ids(r.consume("order", 52)); got[51] != "after" {
+		t.Errorf("got %s last", got[51])
+	}
+	r.consume("no", 1)
+	run.stop()
+}
+
+func TestUpdatesFollowThePolicy(t *testing.T) {
+	for _, policy := range []string{"ignore", "warn", "stop"} {
+		t.Run(policy, func(t *testing.T) {
+			r := newRig(t, "router: {topic: 'PREFIX.${routedByValue}', on_update: "+policy+"}\n")
+			run := r.start()
+			r.insert("a1", "order", "{}")
+			r.consume("order", 1)
+			r.db.Exec(t, "UPDATE outbox SET type = 'x'")
+			if policy == "stop" {
+				wantFault(t, run.wait(), "row.updated", 1)
+				return
+			}
+			r.insert("a2", "order", "{}")
+			if got := ids(r.consume("order", 2)); !slices.Equal(got, []string{"a1", "a2"}) {
+				t.Errorf("got %v", got)
+			}
+			run.stop()
+		})
+	}
+}
+
+// TestLargeTransactionIsVisibleWholeOrInDurableParts: below max_transaction it is one Kafka transaction, whatever
+// the memory; above, each part has its offset.
+func TestLargeTransactionIsVisibleWholeOrInDurableParts(t *testing.T) {
+	const rows = 50_000
+	for _, test := range []struct {
+		max   string
+		parts bool
+	}{{"256MiB", false}, {"2MiB", true}} {
+		t.Run(test.max, func(t *testing.T) {
+			r := newRig(t, "")
+			r.cfg.Source.MaxTransaction = map[bool]int64{false: 256 << 20, true: 2 << 20}[test.parts]
+			run := r.start()
+			r.insert("first", "order", "{}")
+			r.consume("order", 1)
+			before := r.record().Seq
+			r.db.Exec(t, `INSERT INTO outbox SELECT 'large-' || lpad(n::text, 6, '0'), 'order', 'key', 'created', repeat('x', 200) FROM generate_series(1, 50000) n`)
+			got := ids(r.consume("order", rows+1))
+			run.stop()
+			for i, id := range got[1:] {
+				if id != fmt.Sprintf("large-%06d", i+1) {
+					t.Fatalf("row %d is %s", i+1, id)
+				}
+			}
+			transactions := r.record().Seq - before
+			if whole := transactions <= 2; whole == test.parts { // an idle position may follow
+				t.Errorf("it took %d kafka transactions", transactions)
+			}
+		})
+	}
+}
+
+// TestChangedMappingInsideATransactionIsRefused: the rest would not match its beginning.
+func TestChangedMappingInsideATransactionIsRefused(t *testing.T) {
+	r := newRig(t, "")
+	r.cfg.Source.MaxTransaction = 1 << 20
+	run := r.start()
+	r.insert("first", "order", "{}")
+	r.consume("order", 1)
+	r.db.Exec(t, `INSERT INTO outbox SELECT 'large-' || lpad(n::text, 6, '0'), 'order', 'key', 'created', repeat('x', 1000) FROM generate_series(1, 100000) n`)
+	r.consume("order", 10_000)
+	run.cancel()
+	if err := run.wait(); err != nil {
+		t.Fatal(err)
+	}
+	if !r.record().Partial {
+		t.Fatal("the large transaction was over before the stop")
+	}
+	r.configure("router: {topic: 'PREFIX.other.${routedByValue}'}\n")
+	r.cfg.Source.MaxTransaction = 1 << 20
+	wantFault(t, r.start().wait(), "config.changed_inside_transaction", 2)
+	r.configure("")
+	run = r.start() // with a larger max_transaction the rest is one part
+	got := ids(r.consume("order", 100_001))
+	run.stop()
+	if slices.Sort(got); len(slices.Compact(got)) != 100_001 {
+		t.Error("rows are missing or came twice")
+	}
+}
+
+func TestAtLeastOnceDelivers(t *testing.T) {
+	r := newRig(t, "delivery: at_least_once\n")
+	run := r.start()
+	for i := range 100 {
+		r.insert(fmt.Sprint(i), "order", "{}")
+	}
+	got := r.consume("order", 100)
+	run.stop()
+	run = r.start()
+	r.insert("last", "order", "{}")
+	got = r.consume("order", 101)
+	run.stop()
+	if len(got) != 101 || header(got[100], "id") != "last" {
+		t.Errorf("an orderly restart repeated rows: %d, the last %s", len(got), header(got[len(got)-1], "id"))
+	}
+}
+
+func TestInitialOnlyEndsByItself(t *testing.T) {
+	r := newRig(t, "")
+	r.cfg.Source.Snapshot = "initial_only"
+	r.insert("a1", "order", "{}")
+	r.insert("a2", "order", "{}")
+	for range 2 { // the second run finds its work done
+		if err := r.start().wait(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := ids(r.consume("order", 2)); !slices.Equal(got, []string{"a1", "a2"}) {
+		t.Errorf("got %v", got)
+	}
+	if n := r.db.Text(t, "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()"); n != "0" {
+		t.Errorf("it left %s slots behind", n)
+	}
+}
+
+func TestNoDataSkipsWhatWasThere(t *testing.T) {
+	r := newRig(t, "")
+	r.cfg.Source.Snapshot = "no_data"
+	r.insert("old", "order", "{}")
+	run := r.start()
+	eventually(t, "the slot to be read", func() bool {
+		return r.db.Text(t, "SELECT count(*) FROM pg_replication_slots WHERE active AND database = current_database()") == "1"
+	})
+	r.insert("new", "order", "{}")
+	if got := ids(r.consume("order", 1)); got[0] != "new" {
+		t.Errorf("got %v", got)
+	}
+	run.stop()
+}
+
+// TestWrongColumnIsFoundAtTheStart: before anything is made, on either side.
+func TestWrongColumnIsFoundAtTheStart(t *testing.T) {
+	r := newRig(t, "router: {topic: 'PREFIX.${routedByValue}', columns: {key: aggregate}}\n")
+	wantFault(t, r.start().wait(), "router.column_missing", 2)
+	if n := r.db.Text(t, "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()"); n != "0" {
+		t.Errorf("it made %s slots", n)
+	}
+}
+
+// TestDeletedOffsetsTopicIsNoFirstStart, where no slot would tell either: Kafka deletes the group's offsets together
+// with the topic, so the transactional id is asked.
+func TestDeletedOffsetsTopicIsNoFirstStart(t *testing.T) {
+	r := newRig(t, "offsets: {topic: PREFIX.offsets}\n")
+	r.cfg.Source.Snapshot = "initial_only"
+	r.insert("a1", "order", "{}")
+	if err := r.start().wait(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kadm.NewClient(r.kafka.Client(t)).DeleteTopic(t.Context(), r.prefix+".offsets"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the refusal does not wear off
+		wantFault(t, r.start().wait(), "kafka.offsets_lost", 4)
+	}
+}
+
+// TestTableMayComeLater: no start order matters.
+func TestTableMayComeLater(t *testing.T) {
+	r := newRig(t, "")
+	r.db.Exec(t, "ALTER TABLE outbox RENAME TO later")
+	run := r.start()
+	time.Sleep(200 * time.Millisecond) // it meets the missing table; the outcome does not depend on it
+	r.db.Exec(t, "ALTER TABLE later RENAME TO outbox")
+	r.insert("a1", "order", "{}")
+	r.consume("order", 1)
+	run.stop()
+}
+
+// TestBacklogIsBoundedInMemory: a database far ahead does not fill us.
+func TestBacklogIsBoundedInMemory(t *testing.T) {
+	r := newRig(t, "")
+	run := r.start()
+	r.insert("first", "order", "{}")
+	r.consume("order", 1)
+	run.stop()
+	for i := range 20 {
+		r.db.Exec(t, fmt.Sprintf(`INSERT INTO outbox SELECT '%d-' || n, 'order', 'key', 'created', repeat(md5(n::text), 320) FROM generate_series(1, 1000) n`, i))
+	}
+	run = r.start()
+	var peak uint64
+	eventually(t, "200 MB of backlog to be delivered", func() bool {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		peak = max(peak, m.HeapInuse)
+		return r.record().Events == 20_001
+	})
+	run.stop()
+	t.Logf("peak heap in use %d MiB, pid %d", peak>>20, os.Getpid())
+	if peak > 150<<20 {
+		t.Errorf("the heap grew to %d MiB", peak>>20)
+	}
+}
+
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(deadline); !done(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waiting for %s", what)
+		}
+	}
+}
