@@ -238,6 +238,15 @@ func resealed(log []byte) []byte {
 	return out
 }
 
+// TestEventsAroundTheSizeOfAPacket: the largest packet is followed by another, be it empty.
+func TestEventsAroundTheSizeOfAPacket(t *testing.T) {
+	for size := packetMax - 3; size <= packetMax+3; size++ {
+		body := make([]byte, size-1-eventHeader)
+		s := newScript().begin().add(250, body).tableMap("outbox").row(1).commit()
+		s.want(t, "1")
+	}
+}
+
 func FuzzJSON(f *testing.F) {
 	f.Add([]byte{0, 1, 0, 13, 0, 11, 0, 1, 0, 5, 1, 0, 'a'})
 	f.Add([]byte{jsonOpaque, typeNewDecimal, 4, 3, 1, 0x80, 0x15})

@@ -97,6 +97,11 @@ func (w *wire) next() (header, error) {
 	if err := w.finish(); err != nil {
 		return header{}, err
 	}
+	if w.packet == 0 && w.full { // an event that fills its packet to the last byte is followed by an empty one
+		if err := w.nextPacket(); err != nil {
+			return header{}, err
+		}
+	}
 	if w.packet > 0 {
 		return header{}, fmt.Errorf("packet has %d bytes beyond its event", w.packet)
 	}
