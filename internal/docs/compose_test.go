@@ -71,10 +71,12 @@ func TestComposeFilesWorkOnRealServers(t *testing.T) {
 	db := &servers.Database{Name: "blog", Port: server.Port}
 	db.Exec(t, content("outbox.sql"))
 
-	broker := servers.StartKafka(t, servers.KafkaOptions{})
-	run(t, load(t, content("posts.yaml"), c.Services["outferry"].Environment, "source.url="+db.URL("outferry"), "kafka.brokers="+broker.Addr))
+	broker := servers.Kafka(t)
+	name := strings.TrimSuffix(broker.Prefix(t), "-")
+	run(t, load(t, content("posts.yaml"), c.Services["outferry"].Environment,
+		"source.url="+db.URL("outferry"), "kafka.brokers="+broker.Addr, "name="+name, "router.topic="+name+".${routedByValue}"))
 	db.Exec(t, "INSERT INTO outbox VALUES (gen_random_uuid(), 'post', '42', 'PostPublished', '{}')")
-	if r := consume(t, broker, "outbox.event.post"); string(r.Key) != "42" || string(r.Value) != "{}" {
+	if r := consume(t, broker, name+".post"); string(r.Key) != "42" || string(r.Value) != "{}" {
 		t.Errorf("got key %q and value %q", r.Key, r.Value)
 	}
 }
