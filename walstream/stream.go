@@ -172,6 +172,9 @@ func (st *stream) handOver(ctx context.Context, b *outbox.Batch, dry bool) error
 	if !st.asm.open && len(b.Rows) == 0 {
 		p.LSN = max(p.LSN, st.idle)
 	}
+	// Never back: what an idle pipeline handed over may be confirmed, and a part of the transaction that follows
+	// would stand at the end of the one before, where the slot no longer is.
+	p.LSN = max(p.LSN, st.handed)
 	b.Position, b.Partial, b.Dry = p.appendTo(b.Position[:0]), p.Part != nil, dry
 	st.handed, st.handedAt = p.LSN, time.Now()
 	for {
