@@ -19,6 +19,7 @@ type link struct {
 	frozen chan struct{} // closed when bytes may pass
 	pairs  map[net.Conn]net.Conn
 	cuts   atomic.Int64 // connections that were cut
+	limit  func() int64 // after so many bytes from the target a new connection is cut; nil is never
 }
 
 // newLink listens now; open says where to, and may come later, as when the target wants to know our address first.
@@ -95,8 +96,30 @@ func (l *link) bytes(client, server net.Conn) {
 		reset(to)
 	}
 	one.Go(func() { carry(server, client) })
-	carry(client, server)
+	if n := l.most(); n > 0 {
+		io.CopyN(gate{l, client}, server, n)
+		l.remove(client)
+		l.cuts.Add(1)
+	} else {
+		carry(client, server)
+	}
 	one.Wait()
+}
+
+func (l *link) most() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.limit == nil {
+		return 0
+	}
+	return l.limit()
+}
+
+// cutAfter cuts new connections after so many bytes from the target; nil ends that.
+func (l *link) cutAfter(limit func() int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.limit = limit
 }
 
 // gate lets bytes pass while the link is not frozen.

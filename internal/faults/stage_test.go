@@ -110,7 +110,7 @@ func (s *stage) write() {
 	s.t.Helper()
 	source := s.opts.source
 	if source == "" {
-		source = fmt.Sprintf("127.0.0.1:%d", s.db.Port)
+		source = s.source()
 	}
 	kafka := s.opts.kafka
 	if kafka == "" {
@@ -137,6 +137,9 @@ offsets:
 		s.t.Fatal(err)
 	}
 }
+
+// source is where the database listens.
+func (s *stage) source() string { return fmt.Sprintf("127.0.0.1:%d", s.db.Port) }
 
 func (s *stage) slot() string { return "outferry_" + s.name }
 

@@ -1,0 +1,61 @@
+package faults
+
+import (
+	"testing"
+	"time"
+
+	"outferry/internal/servers"
+)
+
+// stageBetweenLinks is a stage whose instances reach both servers over links.
+func stageBetweenLinks(t *testing.T) (s *stage, db *link, kafka *frames) {
+	t.Helper()
+	pg := servers.StartPostgres(t, servers.PostgresOptions{WALSenderTimeout: 5 * time.Second, Settings: []string{"max_prepared_transactions = 20"}})
+	broker, kafka := kafkaBehindFrames(t)
+	db, open := newLink(t)
+	s = newStage(t, options{postgres: pg, broker: broker, kafka: kafka.addr, source: db.addr})
+	open(s.source())
+	return s, db, kafka
+}
+
+func TestResetsOfBothLinksLoseAndRepeatNothing(t *testing.T) {
+	s, db, kafka := stageBetweenLinks(t)
+	i := s.run()
+	i.streaming(time.Minute)
+	tr := s.load(300)
+	for range rounds(40, 200) {
+		some(50*time.Millisecond, 800*time.Millisecond)
+		[]func(){db.cut, kafka.cut, func() { db.cut(); kafka.cut() }}[time.Now().UnixNano()%3]()
+	}
+	i.streaming(time.Minute)
+	tr.verdict()
+	s.require("connections to the database that were cut", db.cuts.Load(), 20)
+	s.require("connections to Kafka that were cut", kafka.cuts.Load(), 10)
+	if code := i.stop(); code != 0 {
+		t.Errorf("exit code %d after SIGTERM", code)
+	}
+}
+
+// Whatever part of a message came before the connection ended is not taken for a message.
+func TestAConnectionCutAfterAnyByteLosesAndRepeatsNothing(t *testing.T) {
+	s, db, _ := stageBetweenLinks(t)
+	step := int64(rounds(1597, 97))
+	next := int64(1)
+	db.cutAfter(func() int64 { next += step; return next })
+	i := s.run("source.retry.initial=1ms", "source.retry.max=20ms")
+	db.cutAfter(nil)
+	i.streaming(time.Minute)
+	tr := s.load(300)
+	db.cutAfter(func() int64 { next += step; return next })
+	db.cut()
+	servers.Eventually(t, 10*time.Minute, "connections were cut after up to 64 KiB", func() bool {
+		db.mu.Lock()
+		defer db.mu.Unlock()
+		return next > 64<<10
+	})
+	db.cutAfter(nil)
+	db.cut()
+	i.streaming(time.Minute)
+	tr.verdict()
+	s.require("connections that were cut", db.cuts.Load(), 60<<10/step)
+}

@@ -1,0 +1,47 @@
+package faults
+
+import (
+	"syscall"
+	"testing"
+	"time"
+
+	"outferry/internal/servers"
+)
+
+func TestAPauseOfTheProcessLosesAndRepeatsNothing(t *testing.T) {
+	s := newStage(t, options{})
+	i := s.run()
+	i.streaming(30 * time.Second)
+	tr := s.load(200)
+	pause := time.Duration(rounds(5, 75)) * time.Second // in a long run longer than a Kafka transaction may last
+	for range 2 {
+		some(500*time.Millisecond, time.Second)
+		i.signal(syscall.SIGSTOP)
+		some(pause, pause+time.Second)
+		i.signal(syscall.SIGCONT)
+	}
+	some(time.Second, 2*time.Second)
+	tr.verdict()
+	if code := i.stop(); code != 0 {
+		t.Errorf("exit code %d after SIGTERM", code)
+	}
+}
+
+func TestAPauseOfTheBrokerLosesAndRepeatsNothing(t *testing.T) {
+	broker := servers.StartKafka(t, servers.KafkaOptions{})
+	s := newStage(t, options{broker: broker})
+	i := s.run()
+	i.streaming(time.Minute)
+	tr := s.load(200)
+	pause := time.Duration(rounds(10, 90)) * time.Second
+	some(time.Second, 2*time.Second)
+	broker.Pause()
+	some(pause, pause+time.Second)
+	broker.Resume()
+	some(time.Second, 2*time.Second)
+	i.streaming(2 * time.Minute)
+	tr.verdict()
+	if code := i.stop(); code != 0 {
+		t.Errorf("exit code %d after SIGTERM", code)
+	}
+}
