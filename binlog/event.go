@@ -34,6 +34,7 @@ const (
 	evPayload         = 40 // a compressed transaction
 	evHeartbeat2      = 41
 	evTaggedGTID      = 42
+	evFirstMaria      = 160
 	evMariaGTID       = 162
 	evMariaQueryZ     = 165 // compressed
 	evMariaWriteRowsZ = 166

@@ -242,7 +242,7 @@ func resealed(log []byte) []byte {
 func TestEventsAroundTheSizeOfAPacket(t *testing.T) {
 	for size := packetMax - 3; size <= packetMax+3; size++ {
 		body := make([]byte, size-1-eventHeader)
-		s := newScript().begin().add(250, body).tableMap("outbox").row(1).commit()
+		s := newScript().begin().add(29, body).tableMap("outbox").row(1).commit()
 		s.want(t, "1")
 	}
 }

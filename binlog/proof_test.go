@@ -97,7 +97,7 @@ func TestResetLogIsRefused(t *testing.T) {
 		d.Exec(t, resetSQL(version))
 		code := "mysql.server_behind"
 		if isMaria(version) {
-			code = "mysql.wrong_source"
+			code = "mysql.log_reset"
 		}
 		wantFault(t, resume(t, d, at).fault(), code, outbox.PositionLost)
 		for i := range 20 {

@@ -61,7 +61,7 @@ func (h *session) proveMySQL(pos *position) error {
 	if h.sameServer(pos) {
 		return h.proveAnchor(pos)
 	}
-	if !ours.isEmpty() && ours.subtract(ahead).isEmpty() {
+	if ours.subtract(ahead).isEmpty() {
 		return lost("mysql.wrong_source", wrongServer, "continue at %s: server %s has none of it", pos, h.srv.uuid)
 	}
 	h.moved(pos)
@@ -112,15 +112,19 @@ func (h *session) proveMaria(pos *position) error {
 	if err != nil {
 		return err
 	}
+	same := h.sameServer(pos)
+	if ours.isEmpty() && !same {
+		return lost("mysql.wrong_source", wrongServer, "continue before the first transaction of another server, %s", pos.ServerUUID)
+	}
 	for _, g := range ours {
-		if err := proveDomain(pos, g, state); err != nil {
+		if err := proveDomain(pos, g, state, same); err != nil {
 			return err
 		}
 	}
 	if err := h.provePurged(pos, ours); err != nil {
 		return err
 	}
-	if h.sameServer(pos) {
+	if same {
 		return h.proveAnchor(pos)
 	}
 	h.moved(pos)
@@ -128,10 +132,14 @@ func (h *session) proveMaria(pos *position) error {
 }
 
 // proveDomain: the last number of each server in the domain is what gtid_binlog_state tells.
-func proveDomain(pos *position, g gtid, state []gtid) error {
+func proveDomain(pos *position, g gtid, state []gtid, same bool) error {
+	code, remedy := "mysql.wrong_source", wrongServer
+	if same {
+		code, remedy = "mysql.log_reset", restoredRemedy
+	}
 	known := slices.ContainsFunc(state, func(s gtid) bool { return s.domain == g.domain })
 	if !known {
-		return lost("mysql.wrong_source", wrongServer, "continue at %s: the server's log has nothing of domain %d", pos, g.domain)
+		return lost(code, remedy, "continue at %s: the server's log has nothing of domain %d", pos, g.domain)
 	}
 	for _, s := range state {
 		if s.domain == g.domain && s.server == g.server {
@@ -141,7 +149,7 @@ func proveDomain(pos *position, g gtid, state []gtid) error {
 			return nil
 		}
 	}
-	return lost("mysql.wrong_source", wrongServer, "continue at %s: the server's log has nothing of server %d in domain %d", pos, g.server, g.domain)
+	return lost(code, remedy, "continue at %s: the server's log has nothing of server %d in domain %d", pos, g.server, g.domain)
 }
 
 // provePurged looks at the list at the head of the oldest file: what the files before it held.

@@ -75,7 +75,19 @@ func (h *session) open(ctx context.Context) (err error) {
 	if err := h.srv.readCharsets(h.cat); err != nil {
 		return err
 	}
+	h.warn()
 	return h.checkTables()
+}
+
+// warn says what works now and may not later.
+func (h *session) warn() {
+	v := h.srv.vars
+	if v["binlog_row_metadata"] != "FULL" {
+		h.log.Warn("log has no column names, so a change of the table can stop a pipeline that lags", "binlog_row_metadata", v["binlog_row_metadata"], "remedy", "SET GLOBAL binlog_row_metadata = FULL")
+	}
+	if v["sync_binlog"] != "1" {
+		h.log.Warn("server may lose the end of its log in a crash, after we published it", "sync_binlog", v["sync_binlog"], "remedy", "SET GLOBAL sync_binlog = 1")
+	}
 }
 
 // checkTables asks whether the file's tables are what they must be.

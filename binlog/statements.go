@@ -47,14 +47,16 @@ func (a *assembler) readQuery(h header, e body) (logged, error) {
 
 // query never parses a statement: it looks at the first words, and for the names of our tables.
 func (a *assembler) query(q logged) error {
+	switch string(q.text) {
+	case "BEGIN":
+		return a.beginStatement()
+	case "COMMIT":
+		return a.commit()
+	case "ROLLBACK":
+		return a.rollback()
+	}
 	words := firstWords(q.text)
 	switch {
-	case words == "BEGIN":
-		return a.beginStatement()
-	case words == "COMMIT":
-		return a.commit()
-	case words == "ROLLBACK":
-		return a.rollback()
 	case strings.HasPrefix(words, "SAVEPOINT"), strings.HasPrefix(words, "ROLLBACK TO"), strings.HasPrefix(words, "RELEASE"), strings.HasPrefix(words, "XA END"):
 		return nil
 	case strings.HasPrefix(words, "XA START"), strings.HasPrefix(words, "XA BEGIN"):

@@ -100,6 +100,13 @@ func TestIncidentStops(t *testing.T) {
 	newScript().begin().tableMap("outbox").row(1).commit().add(evIncident, []byte{1, 0, 0}).wantFault(t, "mysql.incident", "1")
 }
 
+func TestUnknownEventsStopUnlessTheyMayBeIgnored(t *testing.T) {
+	newScript().begin().tableMap("outbox").row(1).commit().add(99, []byte("new")).wantError(t, "unknown type 99")
+	s := newScript()
+	s.log = append(s.log, event(99, 0x80, 0, []byte("new"))...)
+	s.begin().tableMap("outbox").row(1).commit().want(t, "1")
+}
+
 func TestRowsOfOthersAreNotRead(t *testing.T) {
 	newScript().begin().tableMap("other").add(evWriteRows2, []byte{1, 0, 0, 0, 0, 0, 0xff}).tableMap("outbox").row(1).commit().want(t, "1")
 }
