@@ -1,0 +1,46 @@
+package commentservice
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"outferry/examples/go/database"
+	"outferry/examples/go/inbox"
+)
+
+// handle keeps what is known of posts. The events of one post arrive in their order, since they have one key.
+func (c *comments) handle(ctx context.Context, tx *database.Tx, e inbox.Event) error {
+	change, ours := changes[e.Type]
+	if !ours {
+		return nil
+	}
+	var post struct {
+		ID    int64
+		Title string
+	}
+	if err := json.Unmarshal(e.Payload, &post); err != nil || post.ID == 0 {
+		return fmt.Errorf("%w: %s without an id", inbox.ErrUnreadable, e.Type)
+	}
+	if err := change(ctx, tx, post.ID, post.Title); err != nil {
+		return fmt.Errorf("apply %s of post %d: %w", e.Type, post.ID, err)
+	}
+	return nil
+}
+
+// changes are what each event means here.
+var changes = map[string]func(ctx context.Context, tx *database.Tx, id int64, title string) error{
+	"PostPublished": func(ctx context.Context, tx *database.Tx, id int64, title string) error {
+		_, err := tx.Exec(ctx, `INSERT INTO known_posts (post_id, title) VALUES (?, ?)`, id, title)
+		return err
+	},
+	"PostEdited": func(ctx context.Context, tx *database.Tx, id int64, title string) error {
+		_, err := tx.Exec(ctx, `UPDATE known_posts SET title = ? WHERE post_id = ?`, title, id)
+		return err
+	},
+	// The row stays: it is how "deleted" is told from "not heard of yet".
+	"PostDeleted": func(ctx context.Context, tx *database.Tx, id int64, _ string) error {
+		_, err := tx.Exec(ctx, `UPDATE known_posts SET deleted = true WHERE post_id = ?`, id)
+		return err
+	},
+}
