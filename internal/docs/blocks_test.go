@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"outferry/configs"
-	"outferry/internal/servers"
 )
 
 // proven says what is done with the blocks of each language; a block in another is refused, so that none is
@@ -103,29 +102,6 @@ func isUnit(t *testing.T, b block) {
 	for _, line := range []string{"ExecStart=/usr/local/bin/outferry run /etc/outferry", "RestartPreventExitStatus=2 4"} {
 		if !strings.Contains(b.text, line+"\n") {
 			t.Errorf("%s:%d: the unit has no line %s", b.page, b.line, line)
-		}
-	}
-}
-
-// Each sql block of docs/ runs as it stands, in a database called posts that has an outbox.
-func TestSQLRuns(t *testing.T) {
-	server := servers.StartPostgres(t, servers.PostgresOptions{Version: 18})
-	admin := server.Database(t)
-	admin.Exec(t, "DROP ROLE outferry")
-	for _, p := range pages(t) {
-		if p.path == "README.md" {
-			continue // TestTheInsertBecomesTheRecord
-		}
-		for _, sql := range p.of("sql") {
-			admin.Exec(t, "CREATE DATABASE posts")
-			db := &servers.Database{Name: "posts", Port: server.Port}
-			db.Exec(t, readPage(t, "README.md").of("sql")[1])
-			for statement := range strings.SplitSeq(sql, ";\n") { // one by one: a slot is not made in a transaction that wrote
-				db.Exec(t, statement)
-			}
-			db.Exec(t, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = 'posts'")
-			db.Exec(t, "DROP OWNED BY outferry; DROP ROLE outferry")
-			admin.Exec(t, "DROP DATABASE posts WITH (FORCE)")
 		}
 	}
 }
