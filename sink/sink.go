@@ -176,7 +176,7 @@ func (s *Sink) Commit(ctx context.Context, offset *kgo.Record) error {
 	}
 	s.cl.Produce(context.Background(), offset, func(_ *kgo.Record, err error) {
 		if err != nil {
-			s.fail(fmt.Errorf("write offset record: %w", err))
+			s.fail(fmt.Errorf("write offset record to topic %s: %w", offset.Topic, err))
 		}
 	})
 	if err := s.flush(ctx); err != nil {
