@@ -152,7 +152,7 @@ func TestRowsArriveOnceAndNothingIsLeft(t *testing.T) {
 	if len(ids) != 20 || len(eventLine.FindAllString(text, -1)) != 20 || len(payload.FindAllString(text, -1)) != 20 {
 		t.Errorf("want 20 events with an id of their own, got %d ids", len(ids))
 	}
-	for _, want := range []string{"20 rows committed, 20 events arrived.\n", "name: blog\n", "outferry run posts.yaml\n"} {
+	for _, want := range []string{"20 rows committed, 20 events arrived.\n", "Comments holds 16 comments, and Post counts 16.\n", "name: blog\n", "outferry run posts.yaml\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing", want)
 		}
@@ -208,7 +208,7 @@ var databaseURL = regexp.MustCompile(`postgres://blog@\S+`)
 func TestPersonMayJoinIn(t *testing.T) {
 	r := run(t, "--rate", "1")
 	r.await("outbox.event")
-	join(t, r, `INSERT INTO outbox (aggregatetype, aggregateid, type, payload) VALUES ('tide', E'hi\u202egh', 'TideTurned', NULL)`)
+	join(t, r, `INSERT INTO post.outbox (aggregatetype, aggregateid, type, payload) VALUES ('tide', E'hi\u202egh', 'TideTurned', NULL)`)
 	r.await("outbox.event.tide")
 	r.signal(syscall.SIGINT)
 	if text := r.end(0); !strings.Contains(text, "hi\uFFFDgh") || !strings.Contains(text, "eventType=TideTurned\n  payload (null)\n") {
@@ -219,7 +219,7 @@ func TestPersonMayJoinIn(t *testing.T) {
 func TestFaultOfThePipelineIsTheExitCode(t *testing.T) {
 	r := run(t, "--rate", "1")
 	r.await("outbox.event")
-	join(t, r, `INSERT INTO outbox (aggregatetype, aggregateid, type) VALUES ('no/topic', '1', 'Refused')`)
+	join(t, r, `INSERT INTO post.outbox (aggregatetype, aggregateid, type) VALUES ('no/topic', '1', 'Refused')`)
 	r.end(1)
 	if got := r.stderr.String(); !strings.Contains(got, "outferry: ") || !strings.Contains(got, "[row.") {
 		t.Errorf("standard error: %s", got)

@@ -14,7 +14,7 @@ import (
 func consumer(brokers []string) (*kgo.Client, error) {
 	cl, err := kgo.NewClient(
 		kgo.SeedBrokers(brokers...),
-		kgo.ConsumeRegex(), kgo.ConsumeTopics(`^outbox\.event\..*`),
+		kgo.ConsumeRegex(), kgo.ConsumeTopics(`^outbox\.event\..*`), kgo.ConsumeExcludeTopics(`-dlt$`), // what a service set aside has arrived already
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.MetadataMinAge(100*time.Millisecond), kgo.MetadataMaxAge(250*time.Millisecond), // how soon a new topic is found

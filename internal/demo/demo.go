@@ -1,6 +1,6 @@
 // Package demo shows the whole path on one machine, with nothing of the user's: a real PostgreSQL, a broker
-// in memory, a blog that commits its rows together with outbox rows, the real pipeline between them, and a
-// read_committed consumer that prints what arrives. In goes how much and how fast; out comes text for a
+// in memory, the two services of examples/go that commit their rows together with outbox rows and follow each
+// other's events, the real pipeline between them, and a read_committed consumer that prints what arrives. In goes how much and how fast; out comes text for a
 // person, and an error when the pipeline stopped or a committed row did not arrive. When Run returns, its
 // servers, its directory and its goroutines are gone.
 package demo
@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"sync"
 	"syscall"
 	"time"
@@ -25,6 +26,7 @@ import (
 const (
 	summaryEvery = 5 * time.Second
 	arriveWithin = 10 * time.Second // the last rows, once the writer has ended
+	agreeWithin  = 3 * time.Second  // the services; somebody else's rows may keep them apart
 	drainWithin  = 5 * time.Second  // the pipeline's orderly stop
 )
 
@@ -71,25 +73,34 @@ func (d *demo) run(ctx context.Context) (err error) {
 		return fmt.Errorf("connect the writer: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+	b, err := newBlog(s, d.Log)
+	if err != nil {
+		return err
+	}
+	defer b.close()
 	file := pipelineFile(s)
 	cfg, err := readPipelineFile(file)
 	if err != nil {
 		return err
 	}
-	d.screen.welcome(s, file)
+	d.screen.welcome(s, b, file)
+	w := &writer{
+		conn: conn, client: &http.Client{Transport: &http.Transport{}}, post: b.post(), comments: b.comments(),
+		slot: cfg.Source.Postgres.Slot, rate: d.Rate, limit: d.Rows,
+	}
+	defer w.client.CloseIdleConnections()
 	ferry := pipeline.New(cfg, d.Log, status.NewRegistry("", false).Pipeline(cfg.Name), drainWithin)
-	w := &writer{conn: conn, slot: cfg.Source.Postgres.Slot, rate: d.Rate, limit: d.Rows}
-	return d.play(ctx, ferry, w, s.brokers())
+	return d.play(ctx, b, ferry, w, s.brokers())
 }
 
-// play has the three at work: writer, pipeline and consumer. The pipeline and the consumer outlive ctx, so that
-// what the writer committed last is seen to arrive.
-func (d *demo) play(ctx context.Context, ferry *pipeline.Pipeline, w *writer, brokers []string) error {
+// play has all at work: services, pipeline, writer and consumer. All but the writer outlive ctx, so that what
+// was committed last is seen to arrive.
+func (d *demo) play(ctx context.Context, b *blog, ferry *pipeline.Pipeline, w *writer, brokers []string) error {
 	writing, stopWriting := context.WithCancel(ctx)
-	ferrying, stopFerrying := context.WithCancel(context.WithoutCancel(ctx))
+	lasting, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	defer stopFerrying()
+	defer stop()
 	defer stopWriting()
 	cl, err := consumer(brokers)
 	if err != nil {
@@ -97,12 +108,19 @@ func (d *demo) play(ctx context.Context, ferry *pipeline.Pipeline, w *writer, br
 	}
 	p := play{
 		screen: d.screen, writer: w,
-		arrived: make(chan *kgo.Record), written: make(chan error, 1), ferried: make(chan error, 1),
+		arrived: make(chan *kgo.Record), written: make(chan error, 1), ended: make(chan error, 2),
 	}
-	wg.Go(func() { p.ferried <- ferry.Run(ferrying) })
-	wg.Go(func() { p.written <- w.run(writing) })
-	wg.Go(func() { consume(ferrying, cl, p.arrived) })
-	return p.watch()
+	wg.Go(func() { p.ended <- b.run(lasting) })
+	wg.Go(func() { consume(lasting, cl, p.arrived) })
+	wg.Go(func() {
+		if err := w.await(writing, w.serving); err != nil { // there is nothing to ferry before the tables are made
+			p.written <- ended(writing, err)
+			return
+		}
+		wg.Go(func() { p.ended <- ferry.Run(lasting) })
+		p.written <- w.run(writing)
+	})
+	return p.watch(lasting)
 }
 
 // play is what the one goroutine that prints looks at.
@@ -112,10 +130,10 @@ type play struct {
 	tally   tally
 	arrived chan *kgo.Record
 	written chan error // when the writer has ended
-	ferried chan error // when the pipeline has
+	ended   chan error // when the pipeline or the services have
 }
 
-func (p *play) watch() error {
+func (p *play) watch(ctx context.Context) error {
 	summary := time.NewTicker(summaryEvery)
 	defer summary.Stop()
 	var late <-chan time.Time
@@ -131,7 +149,7 @@ func (p *play) watch() error {
 				return fmt.Errorf("write to the blog: %w", err)
 			}
 			writing, late = false, time.After(arriveWithin)
-		case err := <-p.ferried:
+		case err := <-p.ended:
 			return err
 		case <-late:
 			return fmt.Errorf("%d rows were committed and %d events had arrived %s after the last", p.writer.total, p.tally.events, arriveWithin)
@@ -141,5 +159,14 @@ func (p *play) watch() error {
 		}
 	}
 	p.screen.total(p.tally.events, p.writer)
+	if p.tally.events == 0 {
+		return nil // ended before there were tables
+	}
+	ctx, cancel := context.WithTimeout(ctx, agreeWithin)
+	defer cancel()
+	if err := p.writer.await(ctx, p.writer.agreed); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("compare the services: %w", err)
+	}
+	p.screen.services(p.writer)
 	return nil
 }

@@ -13,7 +13,7 @@ func pipelineFile(s *servers) string {
 	return fmt.Sprintf(`name: blog
 source:
   url: %s
-  tables: [public.outbox]
+  tables: [post.outbox, comments.outbox]
 router:
   headers: {eventType: type}
 kafka:

@@ -60,8 +60,8 @@ func (s *screen) event(r *kgo.Record, latency time.Duration) {
 
 // summary keeps the blog's rows and all events apart: a person may have joined in.
 func (s *screen) summary(r rates, w *writer) {
-	line := fmt.Sprintf("-- the blog committed %s and rolled back %s; %s arrived, %.1f/s",
-		plural(int(w.committed.Load()), "row"), plural(int(w.rolledBack.Load()), "transaction"), plural(r.events, "event"), r.perSec)
+	line := fmt.Sprintf("-- the blog committed %s and refused %s; %s arrived, %.1f/s",
+		plural(int(w.committed.Load()), "row"), plural(int(w.refused.Load()), "comment"), plural(r.events, "event"), r.perSec)
 	if r.perSec > 0 {
 		line += fmt.Sprintf(", commit to consumer p50 %s p99 %s", milliseconds(r.p50), milliseconds(r.p99))
 	}

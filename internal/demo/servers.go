@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
 	"net"
@@ -19,13 +18,10 @@ import (
 	"outferry/outbox"
 )
 
-//go:embed blog.sql
-var blogSQL string
-
 // partitions is how many a topic gets.
 const partitions = 3
 
-// servers are a PostgreSQL with the blog's tables and an empty broker, both on loopback.
+// servers are a PostgreSQL with the blog's database and an empty broker, both on loopback.
 type servers struct {
 	dir      string
 	postgres *postgres.Server
@@ -91,7 +87,7 @@ func (s *servers) makeBlog(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return execute(ctx, s.blogURL(), blogSQL)
+	return execute(ctx, s.blogURL(), "CREATE SCHEMA post", "CREATE SCHEMA comments") // the services make their tables
 }
 
 // execute runs statements one by one: CREATE DATABASE accepts no company.
@@ -111,7 +107,7 @@ func execute(ctx context.Context, url string, statements ...string) error {
 
 func (s *servers) postgresDir() string { return filepath.Join(s.dir, "pg") }
 
-// blogURL is where the writer, the pipeline and a curious person connect.
+// blogURL is where the services, the pipeline and a curious person connect.
 func (s *servers) blogURL() string {
 	u := url.URL{
 		Scheme: "postgres", User: url.User("blog"), Path: "/blog", RawQuery: "sslmode=disable",
