@@ -1,0 +1,37 @@
+package offsets_test
+
+import (
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"outferry/offsets"
+)
+
+// After compaction most offsets hold nothing, the newest ones among them.
+func TestRecordIsFoundInACompactedPartition(t *testing.T) {
+	c, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	r := &rig{Store: &offsets.Store{Topic: "offsets", Pipeline: "posts", Group: "posts", Client: client}, adm: kadm.NewClient(client)}
+	r.make(t, "compact").open(t)
+	r.put(t, "posts", record(1))
+	r.put(t, "posts", record(2))
+	for range 1000 {
+		client.Produce(deadline(t), r.to("other", record(1)), nil)
+	}
+	r.put(t, "other", nil)
+	c.Compact()
+	r.want(t, 2)
+	r.Pipeline = "none"
+	r.want(t, 0)
+}
