@@ -4,15 +4,13 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
-	"os"
 	"strings"
 
 	"github.com/go-mysql-org/go-mysql/client"
 	"github.com/go-mysql-org/go-mysql/mysql"
 )
 
-// heartbeat is how often an idle server says so. It is also how soon it notices that a reader is gone,
-// which frees our number for the next.
+// heartbeatNanos is how often an idle server says that it lives.
 const heartbeatNanos = 500_000_000
 
 // requestDump sets the connection up as a replica's and asks for the log after pos. What follows on the
@@ -60,8 +58,7 @@ func (h *session) dumpSettings(pos *position) []string {
 
 // register makes us known under our number, so that a second reader can see it.
 func (h *session) register(c *client.Conn) error {
-	host, _ := os.Hostname()
-	host = host[:min(len(host), 60)]
+	host := h.replicaHost()
 	b := make([]byte, 4, 64)
 	b = append(b, mysql.COM_REGISTER_SLAVE)
 	b = binary.LittleEndian.AppendUint32(b, h.set.serverID)

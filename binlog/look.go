@@ -122,44 +122,6 @@ func (s *Source) lookAtReplication(c *client.Conn, srv *server) error {
 	return nil
 }
 
-// lookForOthers finds whoever reads under our replica number: the server would throw one of two out, again
-// and again. Our own kind holds a lock of the server's under that number.
-func (s *Source) lookForOthers(c *client.Conn) error {
-	r, err := queryOne(c, "SELECT COALESCE(IS_USED_LOCK("+quoteText(s.lockName())+"), 0)")
-	if err != nil {
-		return transient("mysql.connection", "look for another reader: %w", err)
-	}
-	if id := r.int(0); id != 0 {
-		return s.busy(fmt.Errorf("connection %d of the server reads the log as replica %d", id, s.set.serverID))
-	}
-	return nil
-}
-
-// lookForReplicas finds another kind of replica under our number, where the account may ask.
-func (s *Source) lookForReplicas(c *client.Conn, srv *server) error {
-	sql := "SHOW REPLICAS"
-	if srv.kind == mariaKind || olderThan(srv.version, 8, 1) {
-		sql = "SHOW SLAVE HOSTS"
-	}
-	rows, err := query(c, sql)
-	if err != nil {
-		return nil
-	}
-	for _, r := range rows {
-		if r.int(0) == int64(s.set.serverID) {
-			return s.busy(fmt.Errorf("a replica is registered under server id %d", s.set.serverID))
-		}
-	}
-	return nil
-}
-
-func (s *Source) busy(err error) error {
-	return &outbox.Fault{Code: "mysql.server_id_taken", Class: outbox.Busy, Err: err,
-		Remedy: "waiting for it to end; if it is not another instance of this pipeline, set source.mysql.server_id"}
-}
-
-func (s *Source) lockName() string { return fmt.Sprintf("outferry.replica.%d", s.set.serverID) }
-
 // tableOf describes a table as the log would, as far as the catalog can say: for a look, and for snapshots.
 func (s *Source) tableOf(srv *server, t tableName, columns []catalogColumn) *outbox.Table {
 	out := &outbox.Table{Schema: t.schema, Name: t.name}

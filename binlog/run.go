@@ -3,7 +3,6 @@ package binlog
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/go-mysql-org/go-mysql/client"
 
@@ -26,24 +25,31 @@ type session struct {
 //
 // To stop in order, stop receiving, commit, and cancel ctx.
 func (s *Source) Run(ctx context.Context, from outbox.Position, out chan<- *outbox.Batch) error {
+	inner, end := context.WithCancelCause(ctx)
+	defer end(nil)
 	h := &session{Source: s, out: out}
 	defer h.close()
-	err := h.run(ctx, from)
-	if ctx.Err() != nil {
+	err := h.run(inner, from, end)
+	switch {
+	case ctx.Err() != nil:
 		return ctx.Err() // whatever else broke then
+	case inner.Err() != nil:
+		return context.Cause(inner)
 	}
 	return err
 }
 
-func (h *session) run(ctx context.Context, from outbox.Position) error {
+func (h *session) run(ctx context.Context, from outbox.Position, lost func(error)) error {
 	if err := h.open(ctx); err != nil {
 		return err
 	}
 	defer closing(ctx, h.dump)()
-	defer context.AfterFunc(ctx, h.leaveSoon)()
-	if err := h.claim(); err != nil {
+	defer closing(ctx, h.cat)()
+	release, err := h.claim(ctx, lost)
+	if err != nil {
 		return err
 	}
+	defer release()
 	pos, err := h.begin(ctx, from)
 	if err != nil {
 		return err
@@ -100,28 +106,7 @@ func (h *session) checkTables() error {
 	return nil
 }
 
-// claim takes the lock of our replica number, which the server lets go when it notices that the connection
-// is gone: another instance that died is noticed within a few heartbeats.
-func (h *session) claim() error {
-	r, err := queryOne(h.dump, fmt.Sprintf("SELECT COALESCE(GET_LOCK(%s, 5), 0)", quoteText(h.lockName())))
-	if err != nil {
-		return transient("mysql.connection", "take the lock of replica %d: %w", h.set.serverID, err)
-	}
-	if r[0] != "1" {
-		return h.busy(fmt.Errorf("another connection of the server reads the log as replica %d", h.set.serverID))
-	}
-	return h.lookForReplicas(h.cat, h.srv)
-}
-
-// leaveSoon bounds what the end of a run may wait for.
-func (h *session) leaveSoon() { time.AfterFunc(time.Second, func() { _ = h.cat.Close() }) }
-
-// close ends the connections. The server would notice only at its next heartbeats that nobody reads the log
-// any more, and hold our number until then; so it is told.
 func (h *session) close() {
-	if h.dump != nil && h.cat != nil && h.srv != nil {
-		_, _ = h.cat.Execute(fmt.Sprintf("KILL %d", h.dump.GetConnectionID()))
-	}
 	for _, c := range []*client.Conn{h.dump, h.cat, h.snap} {
 		if c != nil {
 			_ = c.Close()

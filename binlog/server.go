@@ -2,7 +2,9 @@ package binlog
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-mysql-org/go-mysql/client"
 
@@ -70,6 +72,18 @@ func (s *server) readCharsets(c *client.Conn) error {
 
 // byGTID reports whether the server numbers every transaction.
 func (s *server) byGTID() bool { return s.kind == mariaKind || s.vars["gtid_mode"] == "ON" }
+
+// logKept is how long the server keeps its log; 0 is for ever.
+func (s *server) logKept() time.Duration {
+	if seconds, err := strconv.ParseInt(s.vars["binlog_expire_logs_seconds"], 10, 64); err == nil && seconds > 0 {
+		return time.Duration(seconds) * time.Second
+	}
+	days, err := strconv.ParseFloat(s.vars["expire_logs_days"], 64)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(days * 24 * float64(time.Hour))
+}
 
 func queryOne(c *client.Conn, sql string) (row, error) {
 	rows, err := query(c, sql)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -144,10 +145,10 @@ func appendServerText(dst, v []byte, col *outbox.Column, cat *catalogColumn, ord
 		dst = decodeBit(dst, &c, &column{Column: *col})
 		return dst, c.err()
 	case outbox.Float32:
-		f, err := strconv.ParseFloat(string(v), 64)
+		f, err := serverNumber(v)
 		return strconv.AppendFloat(dst, float64(float32(f)), 'g', -1, 32), err
 	case outbox.Float64:
-		f, err := strconv.ParseFloat(string(v), 64)
+		f, err := serverNumber(v)
 		return strconv.AppendFloat(dst, f, 'g', -1, 64), err
 	case outbox.Int16, outbox.Int32, outbox.Int64, outbox.Uint64, outbox.Decimal:
 		if cat.dataType == "year" || strings.Contains(cat.columnType, "zerofill") {
@@ -155,6 +156,15 @@ func appendServerText(dst, v []byte, col *outbox.Column, cat *catalogColumn, ord
 		}
 	}
 	return append(dst, v...), nil
+}
+
+// serverNumber reads a number and never quotes it: it is somebody's data.
+func serverNumber(v []byte) (float64, error) {
+	f, err := strconv.ParseFloat(string(v), 64)
+	if err != nil {
+		return 0, errors.New("the server's number can't be read")
+	}
+	return f, nil
 }
 
 // appendUnpadded leaves off the zeros that a display width puts before a number.

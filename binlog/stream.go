@@ -35,6 +35,7 @@ type stream struct {
 	silence  time.Duration
 	created  uint32 // when the server began the file that we read
 	lagAt    time.Time
+	late     bool // and said so
 }
 
 // stream asks for the log after pos and reads until ctx ends.
@@ -320,8 +321,20 @@ func (st *stream) upkeep() error {
 	} else if files, err := st.logFiles(); err == nil {
 		behind = bytesBehind(files, st.asm.here)
 	}
-	st.opt.Lag(behind, behind == 0)
+	age := time.Since(time.UnixMicro(st.asm.tx.head.commit))
+	st.opt.Lag(behind, behind == 0 || age < time.Second)
+	st.warnOfPurge(behind, age)
 	return nil
+}
+
+// warnOfPurge: a server throws its log away by age, whoever still needs it.
+func (st *stream) warnOfPurge(behind int64, age time.Duration) {
+	kept := st.srv.logKept()
+	late := behind > 0 && kept > 0 && st.asm.tx.head.commit > 0 && age > kept/2
+	if late && !st.late {
+		st.log.Warn("server purges its log before it may be read", "code", "mysql.purge_soon", "behind", age.Round(time.Second), "kept_for", kept, "remedy", "raise binlog_expire_logs_seconds")
+	}
+	st.late = late
 }
 
 func bytesBehind(files []place, here place) (n int64) {
