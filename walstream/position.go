@@ -29,6 +29,8 @@ type position struct {
 	LSN      lsn            `json:"lsn"`
 	Part     *part          `json:"part,omitempty"`
 	Snapshot *snapshotState `json:"snapshot,omitempty"`
+
+	Published published `json:"published,omitempty"` // where the publication's catalog rows stood
 }
 
 // part is the published beginning of the transaction that follows LSN.

@@ -98,6 +98,22 @@ func TestStartProvesThatTheLogGoesOn(t *testing.T) {
 			do: func(t *testing.T, d *servers.Database) {
 				d.Exec(t, "ALTER PUBLICATION "+d.Name+" SET TABLE outbox WHERE (id <> 'x')")
 			}},
+		{name: "table left the publication and came back", code: "pg.publication_changed",
+			do: func(t *testing.T, d *servers.Database) {
+				d.Exec(t, "ALTER PUBLICATION "+d.Name+" DROP TABLE outbox")
+				d.Exec(t, "ALTER PUBLICATION "+d.Name+" ADD TABLE outbox")
+			}},
+		{name: "table left the publication, and we could add it", code: "pg.publication_changed",
+			do: func(t *testing.T, d *servers.Database) { d.Exec(t, "ALTER PUBLICATION "+d.Name+" DROP TABLE outbox") }},
+		{name: "inserts were off for a while", code: "pg.publication_changed",
+			do: func(t *testing.T, d *servers.Database) {
+				d.Exec(t, "ALTER PUBLICATION "+d.Name+" SET (publish = 'delete')")
+				d.Exec(t, "ALTER PUBLICATION "+d.Name+" SET (publish = 'insert')")
+			}},
+		{name: "table dropped and made again", code: "pg.publication_changed",
+			do: func(t *testing.T, d *servers.Database) {
+				d.Exec(t, "DROP TABLE outbox; DROP TABLE other;"+tablesSQL)
+			}},
 		{name: "publication with a list of columns", code: "pg.publication_changed",
 			do: func(t *testing.T, d *servers.Database) {
 				d.Exec(t, "ALTER PUBLICATION "+d.Name+" SET TABLE outbox (id, payload)")
@@ -122,6 +138,32 @@ func TestStartProvesThatTheLogGoesOn(t *testing.T) {
 				t.Errorf("it handed over %d batches first", len(rd.Feed.Positions))
 			}
 		})
+	}
+}
+
+// TestTableNamedLaterIsStreamedFromThenOn: it joins the publication, and the position of the others goes on.
+func TestTableNamedLaterIsStreamedFromThenOn(t *testing.T) {
+	d := servers.Postgres(t, 15)
+	r := rig(t, d)
+	at := r.Begun(t)
+	d.Exec(t, "CREATE TABLE outbox_b (LIKE outbox INCLUDING ALL)")
+	cfg := file(t, d.URL("postgres"), "  postgres: {slot: "+d.Name+", publication: "+d.Name+"}")
+	cfg.Source.Tables = append(cfg.Source.Tables, "public.outbox_b")
+	r.Source = func(bool) pipeline.Source { return walstream.New(cfg, testLog(t), walstream.Options{}) }
+	for _, id := range []string{"1", "2"} { // the second start proves the membership that the first one made
+		rd := r.Start(t, at, false, true)
+		servers.Eventually(t, sourcetest.Deadline, "the table to join the publication", func() bool {
+			return d.Text(t, "SELECT count(*) FROM pg_publication_tables WHERE pubname = '"+d.Name+"'") == "2" &&
+				d.Text(t, "SELECT active FROM pg_replication_slots WHERE slot_name = '"+d.Name+"'") == "true"
+		})
+		r.Exec(t, `INSERT INTO outbox VALUES ('a`+id+`', 'o', 'k', 't', '{}'); INSERT INTO outbox_b VALUES ('b`+id+`', 'o', 'k', 't', '{}')`)
+		f := rd.Until("a row of each", func(f *sourcetest.Feed) bool { return len(f.IDs) >= 2 })
+		if fmt.Sprint(f.IDs) != "[a"+id+" b"+id+"]" {
+			t.Fatalf("got %v", f.IDs)
+		}
+		if at = f.Last(); rd.Stop() != nil {
+			t.Fatal("stop failed")
+		}
 	}
 }
 

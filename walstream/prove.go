@@ -71,6 +71,7 @@ func (h *session) prove(ctx context.Context, pos *position) (*position, error) {
 	if end := lsn(h.sys.XLogPos); end < pos.LSN {
 		return nil, lost("pg.server_behind", restoredRemedy, fmt.Errorf("continue at %s: the server's WAL ends at %s", pos.LSN, end))
 	}
+	h.published = pos.Published
 	return pos, h.proveSlot(ctx, pos)
 }
 

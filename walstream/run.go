@@ -25,6 +25,7 @@ type session struct {
 	busySince time.Time // the slot was found active
 	exported  string    // snapshot of a slot made by this session
 	ownOIDs   []uint32  // tables of ours that were announced
+	published published // what the stored position, then the last look, says of the publication
 	watching  bool      // the stream runs: the publication is checked, not mended
 }
 
@@ -137,7 +138,7 @@ func (h *session) stream(ctx context.Context, pos *position) error {
 	w := &watch{session: h}
 	st := &stream{Source: h.Source, conn: conn, pending: pending, out: h.out, tick: w.tick,
 		pos: *pos, silence: max(2*timeout, 30*time.Second), keepalive: min(timeout/3, 10*time.Second)}
-	st.pos.Phase, st.pos.Snapshot = phaseStream, nil
+	st.pos.Phase, st.pos.Snapshot, st.pos.Published = phaseStream, nil, h.published
 	st.asm = newAssembler(pos, func(m relationMessage) (*outbox.Table, error) { return h.describe(ctx, m) })
 	w.stream = st
 	h.log.Info("streaming", "lsn", pos.LSN.String(), "slot", pos.Slot)

@@ -1,0 +1,136 @@
+package walstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// publicationState is what the publication publishes.
+type publicationState struct {
+	inserts bool
+	tables  map[tableName]string // why the table's rows are not all published; "" when they are
+	stamp   string               // another one after any change of the publication itself
+	stamps  map[tableName]string // another one when the table left it and came back
+}
+
+// publicationState returns nil when there is no publication of our name.
+func (s *Source) publicationState(ctx context.Context, ask querier, version int) (*publicationState, error) {
+	name := quoteLiteral(s.cfg.Source.Postgres.Publication)
+	rows, err := ask(ctx, `SELECT pubinsert, oid || '.' || xmin FROM pg_publication WHERE pubname = `+name)
+	if err != nil {
+		return nil, transient("pg.connection", "look at publication %s: %w", s.cfg.Source.Postgres.Publication, plain(err))
+	}
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	state := &publicationState{inserts: rows[0].bool(0), stamp: rows[0][1], tables: map[tableName]string{}, stamps: map[tableName]string{}}
+	filter, cols := "''", "''"
+	if version >= 150000 {
+		filter = "coalesce(rowfilter, '')"
+		cols = `CASE WHEN array_length(attnames, 1) < (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = format('%I.%I', schemaname, tablename)::regclass
+			AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '') THEN 'a list of columns' ELSE '' END`
+	}
+	rows, err = ask(ctx, `SELECT schemaname, tablename, `+filter+`, `+cols+`, (SELECT r.oid || '.' || r.xmin FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
+		WHERE p.pubname = `+name+` AND r.prrelid = format('%I.%I', schemaname, tablename)::regclass) FROM pg_publication_tables WHERE pubname = `+name)
+	if err != nil {
+		return nil, transient("pg.connection", "look at publication %s: %w", s.cfg.Source.Postgres.Publication, plain(err))
+	}
+	for _, r := range rows {
+		why := r[3]
+		if r[2] != "" {
+			why = "a row filter"
+		}
+		state.tables[tableName{r[0], r[1]}] = why
+		state.stamps[tableName{r[0], r[1]}] = r[4]
+	}
+	return state, nil
+}
+
+// publicationCovers checks that every row of the tables reaches the slot. Once a position is stored, a
+// publication that fails this may already have hidden rows.
+func (h *session) publicationCovers(ctx context.Context, stored bool) error {
+	state, err := h.coveringPublication(ctx, stored)
+	if err != nil {
+		return err
+	}
+	now := state.published(h.cfg.Source.Tables)
+	if was := h.published; stored && was != nil {
+		if err := was.goesOn(now, h.cfg.Source.Postgres.Publication); err != nil {
+			return err
+		}
+	}
+	h.published = now
+	return nil
+}
+
+// coveringPublication returns the publication, if it covers the tables.
+func (h *session) coveringPublication(ctx context.Context, stored bool) (*publicationState, error) {
+	pub := h.cfg.Source.Postgres.Publication
+	fault := func(code, remedy, format string, args ...any) (*publicationState, error) {
+		if stored {
+			return nil, lost(code, remedy+"; rows committed meanwhile are missing: "+acceptGap, fmt.Errorf(format, args...))
+		}
+		return nil, environment(code, remedy, format, args...)
+	}
+	state, err := h.publicationState(ctx, h.ask, h.version)
+	switch {
+	case err != nil:
+		return nil, err
+	case state == nil:
+		return fault("pg.publication_missing", "create the publication again", "publication %s does not exist", pub)
+	case !state.inserts:
+		return fault("pg.publication_changed", fmt.Sprintf("ALTER PUBLICATION %s SET (publish = 'insert')", quoteIdent(pub)), "publication %s does not publish inserts", pub)
+	}
+	added := false
+	for _, text := range h.cfg.Source.Tables {
+		t := parseTable(text)
+		why, ok := state.tables[t]
+		if ok && why == "" {
+			continue
+		}
+		sql := fmt.Sprintf("ALTER PUBLICATION %s ADD TABLE %s", quoteIdent(pub), t.sql())
+		if ok {
+			return fault("pg.publication_changed", fmt.Sprintf("ALTER PUBLICATION %s SET TABLE %s", quoteIdent(pub), t.sql()), "publication %s has %s for %s", pub, why, t)
+		}
+		if h.cfg.Source.Postgres.Create && !h.watching {
+			if err := exec(ctx, h.cat, sql); err == nil {
+				h.log.Warn("table added to the publication: its rows are streamed from now on", "publication", pub, "table", t.String())
+				added = true
+				continue
+			}
+		}
+		return fault("pg.publication_changed", "run as the owner of the table: "+sql, "publication %s does not have table %s", pub, t)
+	}
+	if added {
+		return h.publicationState(ctx, h.ask, h.version)
+	}
+	return state, nil
+}
+
+// published tells a table that was always in the publication from one that left it and came back: the rows in
+// between are in no slot. By "" the stamp of the publication itself, by schema.name those of its tables.
+type published map[string]string
+
+func (s *publicationState) published(tables []string) published {
+	p := published{"": s.stamp}
+	for _, text := range tables {
+		t := parseTable(text)
+		p[t.String()] = s.stamps[t]
+	}
+	return p
+}
+
+// goesOn checks that nothing left since then. Tables that the file names anew are no matter.
+func (p published) goesOn(now published, name string) error {
+	for table, stamp := range p {
+		if later, ok := now[table]; ok && later != stamp {
+			what := "table " + table + " left publication " + name + " and came back"
+			if table == "" {
+				what = "publication " + name + " was altered or made anew"
+			}
+			return lost("pg.publication_changed", "rows committed meanwhile may be missing: "+acceptGap, errors.New(what))
+		}
+	}
+	return nil
+}
