@@ -8,6 +8,7 @@ import (
 )
 
 func TestKillingTheBrokerLosesAndRepeatsNothing(t *testing.T) {
+	t.Parallel()
 	broker := servers.StartKafka(t, servers.KafkaOptions{})
 	s := newStage(t, options{broker: broker})
 	i := s.run()
@@ -31,6 +32,7 @@ func TestKillingTheBrokerLosesAndRepeatsNothing(t *testing.T) {
 
 // A crash takes the slot back to the last checkpoint, so that the server sends again what Kafka has.
 func TestCrashesOfTheDatabaseLoseAndRepeatNothing(t *testing.T) {
+	t.Parallel()
 	db := servers.StartPostgres(t, servers.PostgresOptions{Settings: []string{"max_prepared_transactions = 20"}})
 	s := newStage(t, options{postgres: db})
 	i := s.run()

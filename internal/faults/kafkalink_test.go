@@ -20,6 +20,7 @@ func every(n int64, api int16, h harm) func(int16) harm {
 }
 
 func TestLostAnswersOfKafkaRepeatNothing(t *testing.T) {
+	t.Parallel()
 	s, f := stageBehindFrames(t)
 	i := s.run()
 	i.streaming(time.Minute)
@@ -53,6 +54,7 @@ func TestLostAnswersOfKafkaRepeatNothing(t *testing.T) {
 // The broker commits, nobody hears of it, and the link stays down, at times for longer than the instance lives:
 // whether the transaction was committed is known from the offsets topic alone.
 func TestACommitThatNobodyHeardOfIsNotRepeated(t *testing.T) {
+	t.Parallel()
 	s, f := stageBehindFrames(t)
 	i := s.run()
 	i.streaming(time.Minute)
@@ -85,6 +87,7 @@ func TestACommitThatNobodyHeardOfIsNotRepeated(t *testing.T) {
 
 // A new instance comes while the old one's commit is still on its way.
 func TestTakingOverDuringACommitRepeatsNothing(t *testing.T) {
+	t.Parallel()
 	s, f := stageBehindFrames(t)
 	i := s.run()
 	i.streaming(time.Minute)

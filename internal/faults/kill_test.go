@@ -10,6 +10,7 @@ import (
 func some(least, most time.Duration) { time.Sleep(least + rand.N(most-least)) }
 
 func TestKillingTheProcessLosesAndRepeatsNothing(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, options{})
 	i := s.run()
 	i.streaming(30 * time.Second)
@@ -29,6 +30,7 @@ func TestKillingTheProcessLosesAndRepeatsNothing(t *testing.T) {
 }
 
 func TestKillingTheProcessAsItStartsLosesAndRepeatsNothing(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, options{})
 	for range rounds(20, 60) { // from the very first start: publication, intent, slot, snapshot
 		i := s.run()

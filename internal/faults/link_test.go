@@ -19,6 +19,7 @@ type link struct {
 	frozen chan struct{} // closed when bytes may pass
 	pairs  map[net.Conn]net.Conn
 	cuts   atomic.Int64 // connections that were cut
+	felt   atomic.Int64 // connections refused and writes held back: somebody feels what we do
 	limit  func() int64 // after so many bytes from the target a new connection is cut; nil is never
 }
 
@@ -55,6 +56,7 @@ func (l *link) accept(listener net.Listener) {
 		}
 		server, err := net.Dial("tcp", l.target)
 		if err != nil || !l.add(client, server) {
+			l.felt.Add(1)
 			reset(client)
 			if err == nil {
 				reset(server)
@@ -132,7 +134,12 @@ func (g gate) Write(b []byte) (int, error) {
 	g.link.mu.Lock()
 	open := g.link.frozen
 	g.link.mu.Unlock()
-	<-open
+	select {
+	case <-open:
+	default:
+		g.link.felt.Add(1)
+		<-open
+	}
 	return g.to.Write(b)
 }
 

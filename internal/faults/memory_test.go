@@ -41,7 +41,8 @@ func (s *stage) shown() (n int64) {
 
 // Whoever is cut off again and again inside one large transaction comes further each time.
 func TestALargeTransactionGoesOnWhereItWasCut(t *testing.T) {
-	s := newStage(t, options{})
+	t.Parallel()
+	s := newStage(t, options{postgres: servers.StartPostgres(t, servers.PostgresOptions{})}) // a slot waits for every transaction of its server
 	i := s.run("source.max_transaction=1MiB", "source.retry.initial=10ms")
 	i.streaming(30 * time.Second)
 	const rows = 200_000
@@ -63,7 +64,8 @@ func TestALargeTransactionGoesOnWhereItWasCut(t *testing.T) {
 }
 
 func TestALargeTransactionTakesBoundedMemory(t *testing.T) {
-	s := newStage(t, options{})
+	t.Parallel()
+	s := newStage(t, options{postgres: servers.StartPostgres(t, servers.PostgresOptions{})}) // a slot waits for every transaction of its server
 	i := s.run("source.max_transaction=1GiB")
 	i.streaming(30 * time.Second)
 	began := time.Now()
@@ -80,6 +82,7 @@ func TestALargeTransactionTakesBoundedMemory(t *testing.T) {
 
 // While Kafka is away the database is read no further than memory allows, and kept waiting.
 func TestKafkaAwayWhileTheDatabaseIsBusy(t *testing.T) {
+	t.Parallel()
 	s, _, kafka := stageBetweenLinks(t)
 	i := s.run()
 	i.streaming(time.Minute)

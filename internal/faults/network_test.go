@@ -19,6 +19,7 @@ func stageBetweenLinks(t *testing.T) (s *stage, db *link, kafka *frames) {
 }
 
 func TestResetsOfBothLinksLoseAndRepeatNothing(t *testing.T) {
+	t.Parallel()
 	s, db, kafka := stageBetweenLinks(t)
 	i := s.run()
 	i.streaming(time.Minute)
@@ -38,6 +39,7 @@ func TestResetsOfBothLinksLoseAndRepeatNothing(t *testing.T) {
 
 // Whatever part of a message came before the connection ended is not taken for a message.
 func TestAConnectionCutAfterAnyByteLosesAndRepeatsNothing(t *testing.T) {
+	t.Parallel()
 	s, db, _ := stageBetweenLinks(t)
 	step := int64(rounds(1597, 97))
 	next := int64(1)

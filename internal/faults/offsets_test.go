@@ -37,15 +37,17 @@ func (s *stage) refuses(exit int, code string) {
 }
 
 func TestALostOffsetsTopicIsNoFirstStart(t *testing.T) {
+	t.Parallel()
 	s := delivered(t, 5)
 	s.deleteTopic(s.offsets)
 	s.insert(5)
-	s.refuses(4, "_without_offset")
-	s.refuses(4, "_without_offset") // it isn't believed the second time either
+	s.refuses(4, "kafka.offsets_lost")
+	s.refuses(4, "kafka.offsets_lost") // it isn't believed the second time either
 	s.arrived(5)
 }
 
 func TestAnOffsetsTopicLostWhileRunningStops(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, options{})
 	i := s.run()
 	i.streaming(30 * time.Second)
@@ -59,6 +61,7 @@ func TestAnOffsetsTopicLostWhileRunningStops(t *testing.T) {
 }
 
 func TestAnEmptiedOffsetsTopicIsNoFirstStart(t *testing.T) {
+	t.Parallel()
 	s := delivered(t, 5)
 	ends, err := s.admin().ListEndOffsets(s.within(time.Minute), s.offsets)
 	if err != nil {
@@ -75,12 +78,14 @@ func TestAnEmptiedOffsetsTopicIsNoFirstStart(t *testing.T) {
 }
 
 func TestAnOffsetsTopicThatForgetsIsRefused(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, options{noOffsets: true})
 	s.makeTopic(s.offsets, setting("cleanup.policy", "delete"))
 	s.refuses(3, "kafka.offsets_not_compacted")
 }
 
 func TestAnUnreadableOffsetRecordIsRefused(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ name, value string }{
 		{"garbage", "\x00\x01not a record"},
 		{"cut short", `{"v":1,"pipeline":"NAME","instance":"x","seq":7`},
@@ -113,6 +118,7 @@ func (s *stage) writeOffset(value string) {
 }
 
 func TestNoRightOnTheTransactionalIDIsNamed(t *testing.T) {
+	t.Parallel()
 	broker := servers.StartKafka(t, servers.KafkaOptions{SASL: true, ACL: true})
 	s := newStage(t, options{broker: broker, kafka: broker.SASLAddr})
 	everything := kadm.NewACLs().Allow("User:outferry").AllowHosts().Topics("*").Groups("*").Clusters().Operations(kadm.OpAll).ResourcePatternType(kadm.ACLPatternLiteral)

@@ -9,6 +9,7 @@ import (
 )
 
 func TestAPauseOfTheProcessLosesAndRepeatsNothing(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, options{})
 	i := s.run()
 	i.streaming(30 * time.Second)
@@ -28,6 +29,7 @@ func TestAPauseOfTheProcessLosesAndRepeatsNothing(t *testing.T) {
 }
 
 func TestAPauseOfTheBrokerLosesAndRepeatsNothing(t *testing.T) {
+	t.Parallel()
 	broker := servers.StartKafka(t, servers.KafkaOptions{})
 	s := newStage(t, options{broker: broker})
 	i := s.run()

@@ -13,6 +13,7 @@ import (
 // insert commits one row in each of n transactions, beside any workload of feedcheck's.
 func (s *stage) insert(n int) {
 	s.t.Helper()
+	s.inserted += n
 	for range n {
 		s.db.Exec(s.t, "INSERT INTO outbox SELECT gen_random_uuid(), 'order', 'k', 'placed', 'payload'")
 	}

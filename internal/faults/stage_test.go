@@ -32,7 +32,8 @@ type stage struct {
 	offsets   string // topic
 	dir       string
 	file      string
-	instances int
+	instances int // that were run
+	inserted  int // rows, by insert
 }
 
 // options say where a stage is; what is empty is shared with other tests.

@@ -25,6 +25,7 @@ func pair(s *stage) (leader, standby *instance) {
 }
 
 func TestOfTwoInstancesOnePublishes(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, options{})
 	pair(s)
 	tr := s.load(200)
@@ -35,6 +36,7 @@ func TestOfTwoInstancesOnePublishes(t *testing.T) {
 }
 
 func TestTheStandbyTakesOverFromAKilledLeader(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, options{})
 	leader, standby := pair(s)
 	tr := s.load(200)
@@ -52,6 +54,7 @@ func TestTheStandbyTakesOverFromAKilledLeader(t *testing.T) {
 
 // A leader that is frozen past the take-over wakes up with a transaction open, and must not commit it.
 func TestAFrozenLeaderNeverPublishesAgain(t *testing.T) {
+	t.Parallel()
 	db := servers.StartPostgres(t, servers.PostgresOptions{WALSenderTimeout: 3 * time.Second, Settings: []string{"max_prepared_transactions = 20"}})
 	s := newStage(t, options{postgres: db})
 	leader, standby := pair(s)

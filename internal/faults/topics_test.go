@@ -42,6 +42,7 @@ func (s *stage) exists(topic string) bool {
 
 // A record that can't be published stops the pipeline at it: all that precedes it is delivered, nothing behind it.
 func TestARecordTooLargeStopsThere(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ name, code, limit, set string }{
 		{"refused by the broker", "row.refused_by_broker", "2000", "kafka.max_record=1MiB"},
 		{"refused by us", "row.record_too_large", "1000000", "kafka.max_record=2KiB"},
@@ -76,6 +77,7 @@ func TestARecordTooLargeStopsThere(t *testing.T) {
 }
 
 func TestAMissingTopicIsWaitedForOrMade(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, options{noTopics: true})
 	topic := s.prefix + "order"
 	i := s.run("kafka.topics.create=false")
@@ -102,6 +104,7 @@ func TestAMissingTopicIsWaitedForOrMade(t *testing.T) {
 
 // Whoever deletes a topic loses what was in it; what comes after that must not be lost with it.
 func TestATopicDeletedAndMadeAgainGetsWhatFollows(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		make bool
