@@ -2,6 +2,7 @@
 # make test       vet, format check, and every test against real PostgreSQL 15 and 18 and a real Kafka
 # make test-all   the same against every PostgreSQL version
 # make test-mysql the tests that need MySQL or MariaDB
+# make soak       the faults of internal/faults for longer: more kills, longer pauses
 # make fuzz       each fuzz target for FUZZTIME
 #
 # The tests bring their servers themselves, into OUTFERRY_SERVERS (see internal/install). They need
@@ -18,7 +19,7 @@ FUZZTIME     = 30s
 GOTEST = go test -timeout $(TIMEOUT) -p 2
 WITH   = go run ./internal/servers/run
 
-.PHONY: build test test-all test-mysql vet fuzz tools clean
+.PHONY: build test test-all test-mysql soak vet fuzz tools clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/outferry ./cmd/outferry
@@ -36,6 +37,9 @@ vet:
 	go vet $(PACKAGES)
 	@unformatted=$$(gofmt -l .); \
 	if [ -n "$$unformatted" ]; then echo "not formatted (run gofmt -w):"; echo "$$unformatted"; exit 1; fi
+
+soak: tools
+	OUTFERRY_LONG=1 $(WITH) -postgres 15 -kafka -- go test -timeout 120m -count 1 -v ./internal/faults
 
 # Each target by itself: go test fuzzes one at a time.
 fuzz:
