@@ -2,9 +2,7 @@ package binlog
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io"
 
 	"outferry/outbox"
 )
@@ -45,27 +43,6 @@ type place struct {
 }
 
 func (p place) String() string { return fmt.Sprintf("%s:%d", p.file, p.pos) }
-
-// transaction is the group of events being read.
-type transaction struct {
-	open     bool
-	skip     bool // it is published already
-	began    bool // rows and statements may come until an end mark
-	xa       bool
-	handed   bool  // a part of it is with the pipeline
-	rows     int64 // of our tables
-	head     group
-	start    place
-	batchLen int // of the batch when it began
-	bufLen   int
-	tables   []tableRef
-}
-
-// tableRef is what a table id means until the transaction ends. A nil shape is a table of others.
-type tableRef struct {
-	id    uint64
-	shape *shape
-}
 
 // event takes one event. The body is read only as far as it matters.
 func (a *assembler) event(h header, e body) error {
@@ -135,171 +112,6 @@ func (a *assembler) rotate(e body) error {
 		a.done = a.here
 	}
 	return nil
-}
-
-// begin opens a transaction. What was open before must be over: a group that ended without a mark we know
-// is only harmless when it had no rows of ours.
-func (a *assembler) begin(h header, e body) error {
-	if a.tx.open {
-		if a.tx.rows > 0 {
-			return fmt.Errorf("transaction %s has no end", a.tx.head.gtid)
-		}
-		if err := a.commit(); err != nil {
-			return err
-		}
-	}
-	b, err := e.all(formatMaxSize)
-	if err != nil {
-		return err
-	}
-	g, err := decodeGroup(h, b)
-	if err != nil {
-		return fmt.Errorf("read GTID event: %w", err)
-	}
-	if g.commit == 0 {
-		g.commit = int64(h.when) * 1e6
-	}
-	return a.open(g, place{a.here.file, a.here.pos - uint64(h.size)})
-}
-
-func decodeGroup(h header, b []byte) (group, error) {
-	switch h.kind {
-	case evMariaGTID:
-		return decodeMariaGTID(b, h.server)
-	case evTaggedGTID:
-		return decodeTaggedGTID(b)
-	case evAnonymousGTID:
-		g, err := decodeGTID(b)
-		g.gtid = gtid{}
-		return g, err
-	}
-	return decodeGTID(b)
-}
-
-func (a *assembler) open(g group, start place) error {
-	a.tx = transaction{open: true, head: g, start: start, xa: g.xa, tables: a.tx.tables[:0],
-		began: g.gtid.maria && !g.standalone, batchLen: len(a.b.Rows), bufLen: len(a.b.Buf)}
-	switch {
-	case a.byGTID && g.gtid.isZero():
-		return environment("mysql.gtid_off", "turn gtid_mode on again, or set source.mysql.position to file and move the pipeline with outferry offsets set",
-			"read the log at %s: a transaction without a GTID", start)
-	case a.byGTID && !g.gtid.maria && a.set.contains(g.gtid):
-		a.tx.skip = true
-	case a.resume != nil && a.resume.GTID != g.gtid.String():
-		return lost("mysql.part_mismatch", acceptGap,
-			"resume inside transaction %s: the log goes on with transaction %s at %s", a.resume.GTID, g.gtid, start)
-	}
-	return nil
-}
-
-// commit ends the transaction: only now is its number processed.
-func (a *assembler) commit() error {
-	if !a.tx.open {
-		return fmt.Errorf("end of a transaction at %s, but none is open", a.here)
-	}
-	rows, skip := a.tx.rows, a.tx.skip
-	if a.resume != nil && !skip {
-		if rows < a.resume.Rows {
-			return lost("mysql.part_mismatch", acceptGap,
-				"resume inside transaction %s after row %d: it has %d rows", a.tx.head.gtid, a.resume.Rows, rows)
-		}
-		a.resume = nil
-	}
-	a.close()
-	if rows == 0 || skip {
-		return nil
-	}
-	a.b.Transactions++
-	return a.ended()
-}
-
-func (a *assembler) close() {
-	g := a.tx.head.gtid
-	if !g.isZero() {
-		a.set.add(g)
-		a.anchor = anchor{GTID: g.String(), File: a.tx.start.file, Pos: a.tx.start.pos}
-	}
-	a.tx.open, a.done = false, a.here
-}
-
-// prepared ends the first half of an XA transaction, whose fate is open. Its rows have stopped us already.
-func (a *assembler) prepared() error {
-	if !a.tx.open {
-		return fmt.Errorf("end of a prepared transaction at %s, but none is open", a.here)
-	}
-	return a.commit()
-}
-
-// rollback ends a transaction that the server logged and undid, since it changed something that can't be
-// undone too. Its rows were never committed.
-func (a *assembler) rollback() error {
-	if a.tx.handed {
-		return environment("mysql.rollback_logged", "don't change non-transactional tables in transactions that write to the outbox",
-			"read transaction %s: it was rolled back after %d rows, which the log has all the same", a.tx.head.gtid, a.tx.rows)
-	}
-	if a.tx.open {
-		a.undo()
-		a.tx.rows = 0
-	}
-	return a.commit()
-}
-
-// undo takes the open transaction's rows out of the batch.
-func (a *assembler) undo() {
-	if a.tx.open && !a.tx.handed {
-		a.b.Rows, a.b.Buf = a.b.Rows[:a.tx.batchLen], a.b.Buf[:a.tx.bufLen]
-	}
-}
-
-// payload takes the events of a compressed transaction. Its end counts only when the whole has been read
-// and verified.
-func (a *assembler) payload(e body) error {
-	if !a.tx.open {
-		return fmt.Errorf("compressed transaction at %s without a GTID event", a.here)
-	}
-	if err := a.packed.open(e); err != nil {
-		return err
-	}
-	over := false
-	for {
-		h, err := a.packed.next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return fmt.Errorf("read compressed transaction %s: %w", a.tx.head.gtid, err)
-		}
-		if over, err = a.packedEvent(h); err != nil {
-			return err
-		}
-	}
-	a.packed.big = shrunk(a.packed.big)
-	if over {
-		return a.commit()
-	}
-	return nil
-}
-
-func (a *assembler) packedEvent(h header) (over bool, err error) {
-	switch h.kind {
-	case evXID:
-		return true, nil
-	case evTableMap:
-		return false, a.tableMap(&a.packed)
-	case evQuery:
-		q, err := a.readQuery(h, &a.packed)
-		if err != nil {
-			return false, err
-		}
-		if string(q.text) == "COMMIT" {
-			return true, nil
-		}
-		return false, a.query(q)
-	}
-	here := a.here // what is inside has no place of its own
-	err = a.event(h, &a.packed)
-	a.here = here
-	return false, err
 }
 
 // tableMap notes what a table id means. Most tables are not ours, and no more of them is read.

@@ -1,6 +1,7 @@
 package binlog
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 
@@ -60,4 +61,45 @@ func typeArguments(columnType string) (first, second int) {
 	first, _ = strconv.Atoi(a)
 	second, _ = strconv.Atoi(b)
 	return first, second
+}
+
+// parseLabels reads the labels out of enum('a','it”s').
+func parseLabels(columnType string) []string {
+	_, rest, ok := strings.Cut(columnType, "(")
+	var labels []string
+	for ok && strings.HasPrefix(rest, "'") {
+		end, label := 1, strings.Builder{}
+		for ; end < len(rest); end++ {
+			if rest[end] == '\'' {
+				if end+1 >= len(rest) || rest[end+1] != '\'' {
+					break
+				}
+				end++
+			}
+			label.WriteByte(rest[end])
+		}
+		labels = append(labels, label.String())
+		rest = strings.TrimPrefix(rest[min(end+1, len(rest)):], ",")
+	}
+	return labels
+}
+
+type wireKinds []byte
+
+func (k wireKinds) has(kind byte) bool { return bytes.IndexByte(k, kind) >= 0 }
+
+// wireTypes says as what each of the catalog's types may stand in the log.
+var wireTypes = map[string]wireKinds{
+	"tinyint": {typeTiny}, "smallint": {typeShort}, "mediumint": {typeInt24}, "int": {typeLong}, "bigint": {typeLongLong},
+	"year": {typeYear}, "float": {typeFloat}, "double": {typeDouble}, "decimal": {typeNewDecimal}, "bit": {typeBit},
+	"date": {typeDate, typeNewDate}, "time": {typeTime, typeTime2},
+	"datetime": {typeDatetime, typeDatetime2}, "timestamp": {typeTimestamp, typeTimestamp2},
+	"char": {typeString, typeVarString}, "varchar": {typeVarchar, typeVarString, typeVarcharZ},
+	"binary": {typeString, typeVarString}, "varbinary": {typeVarchar, typeVarString, typeVarcharZ},
+	"tinytext": {typeBlob, typeBlobZ}, "text": {typeBlob, typeBlobZ}, "mediumtext": {typeBlob, typeBlobZ}, "longtext": {typeBlob, typeBlobZ},
+	"tinyblob": {typeBlob, typeBlobZ}, "blob": {typeBlob, typeBlobZ}, "mediumblob": {typeBlob, typeBlobZ}, "longblob": {typeBlob, typeBlobZ},
+	"json": {typeJSON, typeBlob}, "enum": {typeEnum}, "set": {typeSet}, "vector": {typeVector, typeBlob},
+	"uuid": {typeString}, "inet6": {typeString}, "inet4": {typeString},
+	"geometry": {typeGeometry}, "point": {typeGeometry}, "linestring": {typeGeometry}, "polygon": {typeGeometry}, "geomcollection": {typeGeometry},
+	"geometrycollection": {typeGeometry}, "multipoint": {typeGeometry}, "multilinestring": {typeGeometry}, "multipolygon": {typeGeometry},
 }
