@@ -3,6 +3,7 @@
 # make test-all   the same against every PostgreSQL version
 # make test-mysql the tests that need MySQL or MariaDB
 # make soak       the faults of internal/faults for longer: more kills, longer pauses
+# make snippets  the snippets of every stack whose runtime is here: Java, Python and Node fetch their libraries
 # make fuzz       each fuzz target for FUZZTIME
 #
 # The tests bring their servers themselves, into OUTFERRY_SERVERS (see internal/install). They need
@@ -32,6 +33,9 @@ test-all:
 
 test-mysql: vet tools
 	OUTFERRY_TEST_MYSQL=$(MYSQL) $(WITH) -mysql $(MYSQL) -kafka -- $(GOTEST) -run 'MySQL|MariaDB|Binlog' $(PACKAGES)
+
+snippets: tools
+	go test -count=1 -timeout 10m -tags snippets ./examples/snippets
 
 vet:
 	go vet $(PACKAGES)
