@@ -259,7 +259,7 @@ func (s *Store) witness(ctx context.Context, tombstone bool) error {
 		}
 		return s.lost(fmt.Sprintf("transactional id %s has committed before", s.Group))
 	}
-	got, err := kadm.NewClient(s.Client).FetchOffsets(ctx, s.Group)
+	got, err := s.groupOffsets(ctx)
 	if err != nil {
 		if errors.Is(err, kerr.GroupIDNotFound) {
 			return nil
@@ -270,6 +270,21 @@ func (s *Store) witness(ctx context.Context, tombstone bool) error {
 		return s.lost(fmt.Sprintf("group %s remembers one at offset %d", s.Group, o.At))
 	}
 	return nil
+}
+
+// groupOffsets asks a moment longer where no coordinator answers: a cluster that never had a group makes one now.
+func (s *Store) groupOffsets(ctx context.Context) (got kadm.OffsetResponses, err error) {
+	for deadline := time.Now().Add(5 * time.Second); ; {
+		got, err = kadm.NewClient(s.Client).FetchOffsets(ctx, s.Group)
+		if !errors.Is(err, kerr.CoordinatorNotAvailable) || time.Now().After(deadline) {
+			return got, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 func (s *Store) lost(witness string) error {

@@ -117,6 +117,7 @@ func (f *ferry) take(ctx context.Context, b *outbox.Batch) error {
 		}
 	}
 	cargo.Close()
+	f.status.Inflight(f.sink.Buffered())
 	return f.sink.Err()
 }
 
@@ -271,6 +272,7 @@ func (f *ferry) report() {
 	}
 	f.status.Committed(l.events, l.txns, now)
 	f.status.Latencies(now, l.commits)
+	f.status.Inflight(0, 0)
 	if l.partial {
 		f.status.Split()
 	}

@@ -29,6 +29,7 @@ type rig struct {
 	kafka  *servers.Broker
 	prefix string
 	cfg    *configs.Pipeline
+	reader *kgo.Client // of offset records
 }
 
 // newRig makes the tables and the pipeline; more are further lines of its file.
@@ -68,7 +69,11 @@ func (r *rig) start() *running {
 	ctx, cancel := context.WithCancel(r.t.Context())
 	p := pipeline.New(r.cfg, hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: r.t.Output()}), status.NewRegistry("test", false).Pipeline(r.cfg.Name), 20*time.Second)
 	run := &running{r: r, cancel: cancel, ended: make(chan error, 1)}
-	go func() { run.ended <- p.Run(ctx) }()
+	go func() {
+		err := p.Run(ctx)
+		r.t.Log("pipeline ended:", err)
+		run.ended <- err
+	}()
 	r.t.Cleanup(func() { cancel(); run.wait() })
 	return run
 }
@@ -114,7 +119,10 @@ func (r *rig) consume(topic string, n int) []*kgo.Record {
 // record reads the pipeline's offset record.
 func (r *rig) record() *offsets.Record {
 	r.t.Helper()
-	store := pipeline.NewStore(r.cfg, r.kafka.Client(r.t))
+	if r.reader == nil {
+		r.reader = r.kafka.Client(r.t)
+	}
+	store := pipeline.NewStore(r.cfg, r.reader)
 	if err := store.Open(r.t.Context()); err != nil {
 		r.t.Fatal(err)
 	}

@@ -112,6 +112,11 @@ func (s *Sink) HasCommitted() bool { return s.committed }
 // Client is for reading and administration beside the records.
 func (s *Sink) Client() *kgo.Client { return s.cl }
 
+// Buffered returns what the client holds that Kafka has not acknowledged.
+func (s *Sink) Buffered() (records, bytes int) {
+	return int(s.cl.BufferedProduceRecords()), int(s.cl.BufferedProduceBytes())
+}
+
 // Close drops the client. An open transaction is left to the next fence, or to the broker's timeout.
 func (s *Sink) Close() { s.cl.Close() }
 

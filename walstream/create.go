@@ -134,14 +134,15 @@ func (h *session) sayBlockers(ctx context.Context, done <-chan struct{}) {
 		return
 	case <-time.After(5 * time.Second):
 	}
-	rows, err := query(ctx, h.cat, `SELECT pid, extract(epoch FROM now() - xact_start)::int FROM pg_stat_activity
-		WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() ORDER BY xact_start LIMIT 5`)
+	rows, err := query(ctx, h.cat, `SELECT who, extract(epoch FROM now() - since)::int FROM (
+		SELECT 'pid ' || pid, xact_start FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()
+		UNION ALL SELECT 'prepared transaction ' || quote_literal(gid), prepared FROM pg_prepared_xacts) t(who, since) ORDER BY since LIMIT 5`)
 	if err != nil {
 		return
 	}
 	var who []string
 	for _, r := range rows {
-		who = append(who, fmt.Sprintf("pid %s open for %ss", r[0], r[1]))
+		who = append(who, fmt.Sprintf("%s open for %ss", r[0], r[1]))
 	}
 	h.log.Warn("slot waits for open transactions", "slot", h.cfg.Source.Postgres.Slot, "transactions", strings.Join(who, ", "))
 }
