@@ -170,9 +170,11 @@ func (r row) int(i int) int64 {
 	return v
 }
 
-// closing ends a connection when the context does, so that no read outlives it.
+// closing ends a connection when the context does, so that no read outlives it. It closes the socket alone:
+// the rest belongs to the goroutine that reads.
 func closing(ctx context.Context, c *client.Conn) (stop func() bool) {
-	return context.AfterFunc(ctx, func() { _ = c.Close() })
+	socket := bare(socketOf(c))
+	return context.AfterFunc(ctx, func() { _ = socket.Close() })
 }
 
 // quoteText and quoteName are the only ways by which a text gets into a statement.

@@ -8,13 +8,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// bare returns what lies under TLS.
+func bare(conn net.Conn) net.Conn {
+	if l, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		return l.NetConn()
+	}
+	return conn
+}
+
 // socketProbe returns a func that reports whether bytes wait at the socket under conn. Under TLS some may
 // wait above it too: then a batch goes out a little early, which costs nothing but its size.
 func socketProbe(conn net.Conn) (func() bool, error) {
-	type layered interface{ NetConn() net.Conn }
-	if l, ok := conn.(layered); ok {
-		conn = l.NetConn()
-	}
+	conn = bare(conn)
 	sc, ok := conn.(syscall.Conn)
 	if !ok {
 		return nil, fmt.Errorf("connection of type %T has no socket", conn)
