@@ -20,9 +20,10 @@ type assembler struct {
 	altered  func(statement string) error          // a statement names one of our tables
 	skipped  func(reason string, n int)
 
-	b      *outbox.Batch
-	rows   rowBuffer
-	packed payload
+	b        *outbox.Batch
+	rows     rowBuffer
+	packed   payload
+	inflater inflater // of compressed events
 
 	set    gtidSet
 	byGTID bool

@@ -79,7 +79,7 @@ func (a *assembler) readRows(h header, s *shape, b []byte) error {
 		return fmt.Errorf("read rows of %s: %d columns, announced were %d", s.table, e.columns, len(s.columns))
 	}
 	if h.kind >= evMariaQueryZ {
-		if e.rows.data, err = inflate(e.rows.data, false, uint64(a.maxEvent)); err != nil {
+		if e.rows.data, err = a.inflater.inflate(e.rows.data, false, uint64(a.maxEvent)); err != nil {
 			return fmt.Errorf("read compressed rows of %s: %w", s.table, err)
 		}
 	}

@@ -22,6 +22,7 @@ type column struct {
 	outbox.Column
 	decode    decodeFunc
 	transcode transcoder
+	inflater  *inflater // of a COMPRESSED column
 	swap      swap
 }
 
@@ -128,7 +129,7 @@ func differs(t *tableMap, found []catalogColumn) string {
 
 // column settles one column.
 func (s *shaper) column(w wireColumn, known catalogColumn, charsetTold bool) (column, error) {
-	col := column{wireColumn: w, transcode: copyBytes}
+	col := column{wireColumn: w, transcode: copyBytes, inflater: &inflater{}}
 	col.Column = outbox.Column{Name: w.name, Nullable: w.nullable, TypeName: known.columnType}
 	if w.isEnumOrSet() && w.labels == nil {
 		col.wireColumn.labels = parseLabels(known.columnType)

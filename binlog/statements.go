@@ -38,7 +38,7 @@ func (a *assembler) readQuery(h header, e body) (logged, error) {
 		return q, fmt.Errorf("read QUERY event: %w", err)
 	}
 	if h.kind == evMariaQueryZ {
-		if q.text, err = inflate(q.text, false, queryPeek<<10); err != nil {
+		if q.text, err = a.inflater.inflate(q.text, false, queryPeek<<10); err != nil {
 			return q, fmt.Errorf("read compressed QUERY event: %w", err)
 		}
 	}
