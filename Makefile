@@ -3,7 +3,8 @@
 # make test-all   the same against every PostgreSQL version
 # make test-mysql the tests that need MySQL or MariaDB
 # make soak       the faults of internal/faults for longer: more kills, longer pauses
-# make snippets  the snippets of every stack whose runtime is here: Java, Python and Node fetch their libraries
+# make compose    docker-compose.yml and the Dockerfiles, read by Docker's own loader and parser (a module of its own)
+# make snippets   the snippets of every stack whose runtime is here: Java, Python and Node fetch their libraries
 # make fuzz       each fuzz target for FUZZTIME
 #
 # The tests bring their servers themselves, into OUTFERRY_SERVERS (see internal/install). They need
@@ -20,7 +21,7 @@ FUZZTIME     = 30s
 GOTEST = go test -timeout $(TIMEOUT) -p 2
 WITH   = go run ./internal/servers/run
 
-.PHONY: build test test-all test-mysql soak vet fuzz tools clean
+.PHONY: build test test-all test-mysql soak snippets compose vet fuzz tools clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/outferry ./cmd/outferry
@@ -33,6 +34,9 @@ test-all:
 
 test-mysql: vet tools
 	OUTFERRY_TEST_MYSQL=$(MYSQL) $(WITH) -mysql $(MYSQL) -kafka -- $(GOTEST) -run 'MySQL|MariaDB|Binlog' $(PACKAGES)
+
+compose:
+	cd internal/composecheck && go vet ./... && go test -count=1 ./...
 
 snippets: tools
 	go test -count=1 -timeout 10m -tags snippets ./examples/snippets

@@ -1,29 +1,30 @@
 package docs
 
 import (
+	"fmt"
+	"net"
+	"net/http"
 	"os"
-	"slices"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"gopkg.in/yaml.v3"
 
 	"outferry/internal/servers"
 )
 
-// compose is what the tests look at of docker-compose.yml. No container engine is asked: the images, and how
-// they come together, are not tested here.
+// compose is what the tests look at of docker-compose.yml. What Docker Compose itself says of it is asked in
+// internal/composecheck. No container engine is asked: here the same programs run with the same settings, as
+// processes, and only the addresses differ.
 type compose struct {
 	Services map[string]struct {
-		Image       string
-		Build       string
-		Command     []string
 		Environment map[string]string
 		Healthcheck struct{ Test []string }
-		Configs     []struct{ Source, Target string }
 	}
 	Configs map[string]struct{ Content string }
-	Volumes map[string]any
 }
 
 func readCompose(t *testing.T) (c compose) {
@@ -38,45 +39,169 @@ func readCompose(t *testing.T) (c compose) {
 	return c
 }
 
-func TestComposeHasAHealthCheckForEachService(t *testing.T) {
-	c := readCompose(t)
-	if len(c.Services) != 3 {
-		t.Fatalf("got %d services, want 3", len(c.Services))
+// content returns a config as a container sees it.
+func (c compose) content(name string) string {
+	return strings.ReplaceAll(c.Configs[name].Content, "$$", "$")
+}
+
+// topology is docker-compose.yml as processes.
+type topology struct {
+	compose
+	t        *testing.T
+	programs string            // the directory of what was built
+	address  map[string]string // of a server, by its container's host:port
+	listens  map[string]string // where a program listens, by its service
+}
+
+func newTopology(t *testing.T) *topology {
+	top := &topology{compose: readCompose(t), t: t, programs: t.TempDir(), address: map[string]string{}, listens: map[string]string{}}
+	build := exec.Command("go", "build", "-o", top.programs+"/", "./cmd/outferry", "./examples/go/post", "./examples/go/comments")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
 	}
-	for name, s := range c.Services {
-		if len(s.Healthcheck.Test) < 2 {
-			t.Errorf("%s has no health check", name)
-		}
-		if (s.Image == "") == (s.Build == "") {
-			t.Errorf("%s: want an image or a build", name)
-		}
-		for _, f := range s.Configs {
-			if c.Configs[f.Source].Content == "" {
-				t.Errorf("%s: there is no config %s", name, f.Source)
-			}
+	return top
+}
+
+// here replaces the hosts of containers by those of this machine.
+func (top *topology) here(text string) string {
+	for container, address := range top.address {
+		text = strings.ReplaceAll(text, container, address)
+	}
+	return text
+}
+
+// outferry runs as the image does: the pipeline file from a directory, settings from the environment.
+func (top *topology) outferry(service, config string) {
+	dir := top.t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, config), []byte(top.here(top.content(config))), 0o644); err != nil {
+		top.t.Fatal(err)
+	}
+	top.run(service, "outferry", "OUTFERRY__SERVICE__HTTP__LISTEN", "run", dir)
+}
+
+// run starts a program with a service's environment. It listens where the variable says.
+func (top *topology) run(service, program, listen string, args ...string) {
+	top.t.Helper()
+	address := freeAddress(top.t)
+	cmd := exec.Command(filepath.Join(top.programs, program), args...)
+	cmd.Env = append(os.Environ(), listen+"="+address)
+	for name, value := range top.Services[service].Environment {
+		if name != listen {
+			cmd.Env = append(cmd.Env, name+"="+top.here(value))
 		}
 	}
-	if !slices.Contains(c.Services["postgres"].Command, "wal_level=logical") {
-		t.Error("postgres has another wal_level")
+	cmd.Stderr = top.t.Output()
+	if err := cmd.Start(); err != nil {
+		top.t.Fatal(err)
+	}
+	top.t.Cleanup(func() {
+		_ = cmd.Process.Kill() // how it stops is tested elsewhere
+		_ = cmd.Wait()
+	})
+	top.listens[service] = address
+}
+
+// healthy asks what the service's health check asks.
+func (top *topology) healthy(service string) bool {
+	test := top.Services[service].Healthcheck.Test
+	url := strings.NewReplacer("127.0.0.1:8087", top.listens[service], "127.0.0.1:8080", top.listens[service]).Replace(test[len(test)-1])
+	response, err := http.Get(url)
+	if err != nil {
+		return false
+	}
+	response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// postgres makes what the image makes of its environment, and runs the script that it finds.
+func (top *topology) postgres() *servers.PostgresServer {
+	server := servers.StartPostgres(top.t, servers.PostgresOptions{Version: 18})
+	admin := &servers.Database{Name: "postgres", Port: server.Port}
+	admin.Exec(top.t, "DROP ROLE outferry")
+	admin.Exec(top.t, "CREATE ROLE post SUPERUSER LOGIN PASSWORD 'post'")
+	admin.Exec(top.t, "CREATE DATABASE post OWNER post")
+	(&servers.Database{Name: "post", Port: server.Port}).Exec(top.t, top.content("post.sql"))
+	top.address["postgres:5432"] = fmt.Sprintf("127.0.0.1:%d", server.Port)
+	return server
+}
+
+func (top *topology) mysql(version string) *servers.MySQLServer {
+	server := servers.StartMySQL(top.t, servers.MySQLOptions{Version: version})
+	server.Admin().Exec(top.t, `DROP USER outferry; CREATE USER comments IDENTIFIED BY 'comments';
+		CREATE DATABASE comments; GRANT ALL ON comments.* TO comments`)
+	(&servers.MySQLDatabase{Version: version, Name: "comments", Port: server.Port}).Exec(top.t, top.content("comments.sql"))
+	top.address["mysql:3306"] = fmt.Sprintf("127.0.0.1:%d", server.Port)
+	return server
+}
+
+func (top *topology) post(service, path, body string) (code int) {
+	response, err := http.Post("http://"+top.listens[service]+path, "application/json", strings.NewReader(body))
+	if err != nil {
+		return 0
+	}
+	response.Body.Close()
+	return response.StatusCode
+}
+
+// One side: docker compose --profile postgres up. The programs start before their servers, and need no second start.
+func TestComposePostgresSide(t *testing.T) {
+	top := newTopology(t)
+	server := top.postgres()
+	broker := servers.StartKafka(t, servers.KafkaOptions{})
+	top.address["kafka:19092"] = broker.Addr
+	broker.Stop()
+	server.Stop()
+	top.run("post", "post", "LISTEN")
+	top.outferry("outferry-post", "post.yaml")
+	servers.Eventually(t, time.Minute, "outferry lives while nothing is there", func() bool { return top.healthy("outferry-post") })
+	server.Start()
+	broker.Start()
+	servers.Eventually(t, time.Minute, "post is healthy", func() bool { return top.healthy("post") })
+	if code := top.post("post", "/posts", `{"author": "Ada", "title": "Hello"}`); code != http.StatusCreated {
+		t.Fatalf("publish: status %d", code)
+	}
+	if r := consume(t, broker, "outbox.event.post"); string(r.Key) != "1" {
+		t.Errorf("got key %q", r.Key)
 	}
 }
 
-// Its SQL and its pipeline file do their work on real servers, with the rights that the SQL gives.
-func TestComposeFilesWorkOnRealServers(t *testing.T) {
-	c := readCompose(t)
-	content := func(name string) string { return strings.ReplaceAll(c.Configs[name].Content, "$$", "$") }
-	server := servers.StartPostgres(t, servers.PostgresOptions{Version: 18})
-	server.Database(t).Exec(t, "DROP ROLE outferry")
-	server.Database(t).Exec(t, "CREATE DATABASE blog OWNER app")
-	db := &servers.Database{Name: "blog", Port: server.Port}
-	db.Exec(t, content("outbox.sql"))
-
-	broker := servers.Kafka(t)
-	name := strings.TrimSuffix(broker.Prefix(t), "-")
-	run(t, load(t, content("posts.yaml"), c.Services["outferry"].Environment,
-		"source.url="+db.URL("outferry"), "kafka.brokers="+broker.Addr, "name="+name, "router.topic="+name+".${routedByValue}"))
-	db.Exec(t, "INSERT INTO outbox VALUES (gen_random_uuid(), 'post', '42', 'PostPublished', '{}')")
-	if r := consume(t, broker, name+".post"); string(r.Key) != "42" || string(r.Value) != "{}" {
-		t.Errorf("got key %q and value %q", r.Key, r.Value)
+// Both sides, as docker compose up starts them.
+func TestComposeBothSidesOnMySQL(t *testing.T) {
+	for _, version := range servers.MySQLVersions(t) {
+		t.Run(version, func(t *testing.T) {
+			top := newTopology(t)
+			server := top.postgres()
+			top.mysql(version)
+			broker := servers.StartKafka(t, servers.KafkaOptions{})
+			top.address["kafka:19092"] = broker.Addr
+			top.run("comments", "comments", "LISTEN")
+			top.run("post", "post", "LISTEN")
+			top.outferry("outferry-comments", "comments.yaml")
+			top.outferry("outferry-post", "post.yaml")
+			for _, service := range []string{"post", "comments", "outferry-post", "outferry-comments"} {
+				servers.Eventually(t, time.Minute, service+" is healthy", func() bool { return top.healthy(service) })
+			}
+			if code := top.post("post", "/posts", `{"author": "Ada", "title": "Hello"}`); code != http.StatusCreated {
+				t.Fatalf("publish: status %d", code)
+			}
+			servers.Eventually(t, 2*time.Minute, "the post is known", func() bool {
+				return top.post("comments", "/posts/1/comments", `{"author": "Ken", "body": "Thank you."}`) == http.StatusCreated
+			})
+			db := &servers.Database{Name: "post", Port: server.Port}
+			servers.Eventually(t, 2*time.Minute, "the comment is counted", func() bool {
+				return db.Text(t, "SELECT comment_count FROM posts") == "1"
+			})
+		})
 	}
 }
