@@ -36,8 +36,11 @@ type Surroundings struct {
 // Run serves and consumes until ctx ends, and closes the listener.
 func Run(ctx context.Context, s Service, with Surroundings) error {
 	defer with.Listener.Close()
-	if err := with.DB.Await(ctx); err != nil {
-		return err
+	if err := with.DB.PingContext(ctx); err != nil {
+		with.Log.Warn("waiting for the database", "error", err)
+		if err := with.DB.Await(ctx); err != nil {
+			return err
+		}
 	}
 	if err := with.DB.Make(ctx, s.Schema); err != nil {
 		return err
