@@ -3,7 +3,6 @@ package pipeline_test
 import (
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -284,6 +283,7 @@ func TestBacklogIsBoundedInMemory(t *testing.T) {
 	for i := range 20 {
 		r.db.Exec(t, fmt.Sprintf(`INSERT INTO outbox SELECT '%d-' || n, 'order', 'key', 'created', repeat(md5(n::text), 320) FROM generate_series(1, 1000) n`, i))
 	}
+	runtime.GC() // what the tests before left behind is not ours
 	run = r.start()
 	var peak uint64
 	eventually(t, "200 MB of backlog to be delivered", func() bool {
@@ -293,7 +293,7 @@ func TestBacklogIsBoundedInMemory(t *testing.T) {
 		return r.record().Events == 20_001
 	})
 	run.stop()
-	t.Logf("peak heap in use %d MiB, pid %d", peak>>20, os.Getpid())
+	t.Logf("peak heap in use %d MiB", peak>>20)
 	if peak > 150<<20 {
 		t.Errorf("the heap grew to %d MiB", peak>>20)
 	}

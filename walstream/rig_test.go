@@ -43,6 +43,7 @@ func rig(t *testing.T, d *servers.Database, postgres ...string) *sourcetest.Rig 
 	if err != nil {
 		t.Fatal(err)
 	}
+	db.SetMaxIdleConns(0) // a server that was started again must not meet connections of its former life
 	t.Cleanup(func() { db.Close() })
 	return &sourcetest.Rig{
 		DB: db,
