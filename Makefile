@@ -1,7 +1,7 @@
 # make build      the binary, static, in bin/
-# make test       vet, format check, and every test against real PostgreSQL 15 and 18 and a real Kafka
-# make test-all   the same against every PostgreSQL version
-# make test-mysql the tests that need MySQL or MariaDB
+# make test       vet, format check, and every test against real PostgreSQL 15 and 18, MySQL 8.0, MariaDB 10.11 and Kafka
+# make test-all   the same against every PostgreSQL, MySQL and MariaDB version that can be had
+# make test-mysql the tests of the binlog source alone, on every MySQL and MariaDB
 # make soak       the faults of internal/faults for longer: more kills, longer pauses
 # make compose    docker-compose.yml and the Dockerfiles, read by Docker's own loader and parser (a module of its own)
 # make snippets   the snippets of every stack whose runtime is here: Java, Python and Node fetch their libraries
@@ -13,6 +13,7 @@
 POSTGRES     = 15,18
 POSTGRES_ALL = 13,14,15,16,17,18
 MYSQL        = 8.0,mariadb10
+MYSQL_ALL    = 8.0,9,mariadb10,mariadb11
 PACKAGES     = ./...
 TIMEOUT      = 20m
 FUZZTIME     = 30s
@@ -27,13 +28,13 @@ build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/outferry ./cmd/outferry
 
 test: vet tools
-	OUTFERRY_TEST_POSTGRES=$(POSTGRES) OUTFERRY_TEST_MYSQL= $(WITH) -postgres $(POSTGRES) -kafka -- $(GOTEST) $(PACKAGES)
+	OUTFERRY_TEST_POSTGRES=$(POSTGRES) OUTFERRY_TEST_MYSQL=$(MYSQL) $(WITH) -postgres $(POSTGRES) -mysql $(MYSQL) -kafka -- $(GOTEST) $(PACKAGES)
 
 test-all:
-	$(MAKE) test POSTGRES=$(POSTGRES_ALL) TIMEOUT=60m
+	$(MAKE) test POSTGRES=$(POSTGRES_ALL) MYSQL=$(MYSQL_ALL) TIMEOUT=60m
 
 test-mysql: vet tools
-	OUTFERRY_TEST_MYSQL=$(MYSQL) $(WITH) -mysql $(MYSQL) -kafka -- $(GOTEST) -run 'MySQL|MariaDB|Binlog' $(PACKAGES)
+	OUTFERRY_TEST_MYSQL=$(MYSQL_ALL) $(WITH) -mysql $(MYSQL_ALL) -kafka -- $(GOTEST) ./binlog/
 
 compose:
 	cd internal/composecheck && go vet ./... && go test -count=1 ./...
