@@ -11,6 +11,7 @@ FROM busybox:1.37-musl AS busybox
 FROM gcr.io/distroless/static-debian12:nonroot
 COPY --from=busybox /bin/busybox /wget
 COPY --from=build /outferry /outferry
+WORKDIR /etc/outferry
 ENV OUTFERRY__SERVICE__HTTP__LISTEN=0.0.0.0:8087
 EXPOSE 8087
 HEALTHCHECK --interval=10s CMD ["/wget", "-q", "--spider", "http://127.0.0.1:8087/healthz"]

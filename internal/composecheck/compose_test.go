@@ -3,6 +3,7 @@
 package composecheck
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -78,6 +79,9 @@ func TestEveryServiceIsWellSet(t *testing.T) {
 			}
 			ports[p.Published] = name
 		}
+		if s.ReadOnly && len(s.Configs) > 0 {
+			t.Errorf("%s: Compose can't write a config's content into a read-only container", name)
+		}
 		for _, c := range s.Configs {
 			if project.Configs[c.Source].Content == "" {
 				t.Errorf("%s: config %s is empty", name, c.Source)
@@ -89,6 +93,11 @@ func TestEveryServiceIsWellSet(t *testing.T) {
 // A $ of Outferry's or Debezium's is none of Compose's.
 func TestVariablesReachTheFiles(t *testing.T) {
 	project := load(t, "*")
+	for name, config := range project.Configs {
+		if strings.HasSuffix(name, ".json") && !json.Valid([]byte(config.Content)) {
+			t.Errorf("%s is no JSON", name)
+		}
+	}
 	for config, want := range map[string]string{
 		"post.yaml": "password: ${DATABASE_PASSWORD}", "comments.yaml": "password: ${DATABASE_PASSWORD}",
 		"post.json": `"compare.event.${routedByValue}"`, "comments.json": `"compare.event.${routedByValue}"`,
@@ -96,5 +105,23 @@ func TestVariablesReachTheFiles(t *testing.T) {
 		if !strings.Contains(project.Configs[config].Content, want) {
 			t.Errorf("%s does not hold %s:\n%s", config, want, project.Configs[config].Content)
 		}
+	}
+}
+
+// The words that curl gets are those that it takes: two requests, each with its file.
+func TestConnectorsAreTold(t *testing.T) {
+	var files, urls []string
+	for _, word := range load(t, "*").Services["connectors"].Command {
+		switch {
+		case strings.HasPrefix(word, "@/"):
+			files = append(files, strings.TrimPrefix(word, "@/"))
+		case strings.HasPrefix(word, "http"):
+			urls = append(urls, word)
+		case strings.Contains(word, "="):
+			t.Errorf("curl takes no %s", word)
+		}
+	}
+	if !slices.Equal(files, []string{"post.json", "comments.json"}) || len(urls) != 2 {
+		t.Errorf("curl gets files %v and addresses %v", files, urls)
 	}
 }
