@@ -173,7 +173,7 @@ func (r row) int(i int) int64 {
 // closing ends a connection when the context does, so that no read outlives it. It closes the socket alone:
 // the rest belongs to the goroutine that reads.
 func closing(ctx context.Context, c *client.Conn) (stop func() bool) {
-	socket := bare(socketOf(c))
+	socket := transport.Bare(socketOf(c))
 	return context.AfterFunc(ctx, func() { _ = socket.Close() })
 }
 

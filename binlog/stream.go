@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"outferry/internal/transport"
 	"outferry/outbox"
 )
 
@@ -58,7 +59,7 @@ func (h *session) newStream(ctx context.Context, pos *position, conn net.Conn) (
 	st := &stream{session: h, ctx: ctx, conn: conn, pos: *pos, silence: max(h.set.readTimeout, 5*time.Second), heard: time.Now(), handedAt: time.Now()}
 	st.pos.Phase, st.pos.Snapshot = phaseStream, nil
 	var err error
-	if st.pending, err = socketProbe(conn); err != nil {
+	if st.pending, err = transport.Pending(conn); err != nil {
 		return nil, transient("mysql.connection", "read the log: %w", err)
 	}
 	st.wire = newWire(st.fill, st.boundary)

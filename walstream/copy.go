@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
-	"golang.org/x/sys/unix"
+
+	"outferry/internal/transport"
 )
 
 // startCopy sends a command that starts to copy on a connection taken over from the library, and reads up to
@@ -25,7 +25,7 @@ func startCopy(h *pgconn.HijackedConn, sql string) (net.Conn, func() bool, error
 		conn.Close()
 		return nil, nil, err
 	}
-	probe, err := socketProbe(conn)
+	probe, err := transport.Pending(conn)
 	if err != nil {
 		conn.Close()
 		return nil, nil, err
@@ -75,27 +75,4 @@ func readFrame(conn net.Conn) (byte, []byte, error) {
 	body := make([]byte, n)
 	_, err := io.ReadFull(conn, body)
 	return head[0], body, err
-}
-
-// socketProbe returns a func that reports whether bytes wait at the socket under conn. Under TLS some may
-// wait above it too: then a batch goes out a little early, which costs nothing but its size.
-func socketProbe(conn net.Conn) (func() bool, error) {
-	type layered interface{ NetConn() net.Conn }
-	if l, ok := conn.(layered); ok {
-		conn = l.NetConn()
-	}
-	sc, ok := conn.(syscall.Conn)
-	if !ok {
-		return nil, fmt.Errorf("connection of type %T has no socket", conn)
-	}
-	raw, err := sc.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	var n int
-	ask := func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), fionread) }
-	return func() bool {
-		n = 0
-		return raw.Control(ask) == nil && n > 0
-	}, nil
 }

@@ -1,4 +1,4 @@
-package binlog
+package transport
 
 import (
 	"fmt"
@@ -8,18 +8,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bare returns what lies under TLS.
-func bare(conn net.Conn) net.Conn {
+// Bare returns what lies under TLS.
+func Bare(conn net.Conn) net.Conn {
 	if l, ok := conn.(interface{ NetConn() net.Conn }); ok {
 		return l.NetConn()
 	}
 	return conn
 }
 
-// socketProbe returns a func that reports whether bytes wait at the socket under conn. Under TLS some may
-// wait above it too: then a batch goes out a little early, which costs nothing but its size.
-func socketProbe(conn net.Conn) (func() bool, error) {
-	conn = bare(conn)
+// Pending returns a func that reports whether bytes wait at the socket under conn. Under TLS some may wait above it
+// too: then a batch goes out a little early, which costs nothing but its size.
+func Pending(conn net.Conn) (func() bool, error) {
+	conn = Bare(conn)
 	sc, ok := conn.(syscall.Conn)
 	if !ok {
 		return nil, fmt.Errorf("connection of type %T has no socket", conn)
