@@ -28,11 +28,19 @@ type Dialect interface {
 	Broken(err error) bool                                               // the connection or the server is gone: try again later
 }
 
+// DialectOf returns the dialect of the database that a URL leads to.
+func DialectOf(dsn string) Dialect {
+	if strings.HasPrefix(dsn, "mysql:") || strings.HasPrefix(dsn, "mariadb:") {
+		return MySQL{}
+	}
+	return Postgres{}
+}
+
 // Tables names what a run uses.
 type Tables struct {
 	Outbox  string // outbox
 	Prefix  string // of the tables of the checker itself: feed
-	Payload string // its column type: text, jsonb; the database's own words
+	Payload string // its column type: text, jsonb, longtext; the database's own words
 }
 
 func (t Tables) defaults() Tables {

@@ -9,6 +9,9 @@
 // It knows the product by its output only and imports nothing of it: the routing here is a second
 // writing of the rules, so that a mistake in one isn't excused by the other.
 //
+// On MySQL and MariaDB no transaction is prepared first (XA with outbox rows stops the product), and the
+// positions of the offset records are not compared with each other.
+//
 // What the caller has to see to: nobody else writes into the outbox table or the topics; the pipeline
 // is there before the first row, unless Spec.Deletes is 0 and it takes the backlog as a snapshot; the
 // offsets topic was made by MakeOffsetsTopic, or was not compacted meanwhile.

@@ -26,12 +26,11 @@ type flags struct {
 
 func newFlags(verb string) *flags {
 	f := &flags{set: flag.NewFlagSet(verb, flag.ContinueOnError)}
-	f.load.Dialect = feedcheck.Postgres{}
 	f.load.Spec = feedcheck.DefaultSpec(1)
-	f.set.StringVar(&f.load.DSN, "dsn", "", "the database, postgres://...")
+	f.set.StringVar(&f.load.DSN, "dsn", "", "the database, postgres://..., mysql://... or mariadb://...")
 	f.set.StringVar(&f.load.Tables.Outbox, "outbox", "outbox", "outbox table")
 	f.set.StringVar(&f.load.Tables.Prefix, "tables", "feed", "prefix of the checker's own tables")
-	f.set.StringVar(&f.load.Tables.Payload, "payload", "text", "type of the payload column where the table is made: text or jsonb")
+	f.set.StringVar(&f.load.Tables.Payload, "payload", "text", "type of the payload column where the table is made: text, jsonb, longtext")
 	if verb != "load" {
 		f.set.StringVar(&f.brokers, "brokers", "localhost:9092", "comma-separated")
 		f.set.StringVar(&f.check.OffsetsTopic, "offsets-topic", "outferry-offsets", "- for a feed without offset records")
@@ -102,6 +101,7 @@ func (f *flags) parse(args []string) error {
 	case f.set.Lookup("pipeline") != nil && f.check.OffsetsTopic != "-" && f.check.Pipeline == "":
 		return errors.New("-pipeline is missing; -offsets-topic - for a feed that has no offset records")
 	}
+	f.load.Dialect = feedcheck.DialectOf(f.load.DSN)
 	if f.types != "" {
 		f.load.Spec.Seed, f.load.Spec.Types = f.seed, strings.Split(f.types, ",")
 	}
