@@ -91,11 +91,7 @@ func (s *Source) lookForOthers(c *client.Conn) error {
 
 // lookForReplicas finds another kind of replica under our number, where the account may ask.
 func (s *Source) lookForReplicas(c *client.Conn, srv *server) error {
-	sql := "SHOW REPLICAS"
-	if srv.kind == mariaKind || olderThan(srv.version, 8, 1) {
-		sql = "SHOW SLAVE HOSTS"
-	}
-	rows, err := query(c, sql)
+	rows, err := query(c, replicasSQL(srv))
 	if err != nil {
 		return nil
 	}
@@ -105,6 +101,13 @@ func (s *Source) lookForReplicas(c *client.Conn, srv *server) error {
 		}
 	}
 	return nil
+}
+
+func replicasSQL(srv *server) string {
+	if srv.kind == mariaKind || olderThan(srv.version, 8, 1) {
+		return "SHOW SLAVE HOSTS"
+	}
+	return "SHOW REPLICAS"
 }
 
 func (s *Source) busy(err error) error {

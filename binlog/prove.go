@@ -152,31 +152,36 @@ func proveDomain(pos *position, g gtid, state []gtid, same bool) error {
 	return lost(code, remedy, "continue at %s: the server's log has nothing of server %d in domain %d", pos, g.server, g.domain)
 }
 
-// provePurged looks at the list at the head of the oldest file: what the files before it held.
+// provePurged compares with what the files before the oldest held.
 func (h *session) provePurged(pos *position, ours mariaSet) error {
-	files, err := h.logFiles()
+	list, err := h.purgedList()
 	if err != nil {
 		return err
 	}
-	rows, err := query(h.cat, "SHOW BINLOG EVENTS IN "+quoteText(files[0].file)+" LIMIT 4")
-	if err != nil {
-		return transient("mysql.connection", "read the oldest file of the log: %w", err)
-	}
-	for _, r := range rows {
-		if r[2] != "Gtid_list" {
-			continue
-		}
-		list, err := parseMariaList(strings.Trim(r[5], "[]"))
-		if err != nil {
-			return err
-		}
-		for _, g := range list {
-			if !ours.contains(g) {
-				return lost("mysql.log_purged", acceptGap, "continue at %s: the server has purged %s from its log", pos, g)
-			}
+	for _, g := range list {
+		if !ours.contains(g) {
+			return lost("mysql.log_purged", acceptGap, "continue at %s: the server has purged %s from its log", pos, g)
 		}
 	}
 	return nil
+}
+
+// purgedList is the list at the head of MariaDB's oldest file: the last transactions of the files before it.
+func (h *session) purgedList() ([]gtid, error) {
+	files, err := h.logFiles()
+	if err != nil {
+		return nil, err
+	}
+	rows, err := query(h.cat, "SHOW BINLOG EVENTS IN "+quoteText(files[0].file)+" LIMIT 4")
+	if err != nil {
+		return nil, transient("mysql.connection", "read the oldest file of the log: %w", err)
+	}
+	for _, r := range rows {
+		if r[2] == "Gtid_list" {
+			return parseMariaList(strings.Trim(r[5], "[]"))
+		}
+	}
+	return nil, nil
 }
 
 // logFiles are the files of the log with their sizes, oldest first.

@@ -1,0 +1,198 @@
+package binlog
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"outferry/outbox"
+)
+
+// ByGTID reports whether a pipeline goes by GTID on this server, or by places in files.
+func (a *Admin) ByGTID() bool { return a.h.identity(phaseStream).ByGTID }
+
+// Now is the position of a pipeline that has published everything that the server has committed.
+func (a *Admin) Now() (outbox.Position, error) {
+	p, err := a.h.now(a.h.cat)
+	if err != nil {
+		return nil, err
+	}
+	return p.appendTo(nil), nil
+}
+
+// AtGTID is the position of a pipeline that has published the transactions of a GTID set.
+func (a *Admin) AtGTID(text string) (outbox.Position, error) {
+	set, err := parseGTIDSet(a.h.srv.kind, text)
+	if err == nil && set.isEmpty() {
+		err = errors.New("the GTID set is empty")
+	}
+	if err != nil {
+		return nil, unusable("name one as the server shows it: SELECT @@GLOBAL."+a.endVariable(), "move by GTID: %w", err)
+	}
+	if !a.ByGTID() {
+		return nil, unusable("name a place with --file and --pos", "move to %s: the pipeline goes by places in files (gtid_mode or source.mysql.position)", set)
+	}
+	executed, _, err := a.sets()
+	if err != nil {
+		return nil, err
+	}
+	if ahead := between(set, executed); ahead.text != "" {
+		return nil, aheadOfServer("move to %s: the server has not executed %s", set, ahead.text)
+	}
+	p := a.h.identity(phaseStream)
+	p.GTID = set.String()
+	return p.appendTo(nil), nil
+}
+
+// AtFile is the position of a pipeline that has published everything before a place, which must be where a
+// transaction begins or the log ends.
+func (a *Admin) AtFile(file string, pos uint64) (outbox.Position, error) {
+	p := a.h.identity(phaseStream)
+	if p.ByGTID {
+		return nil, unusable("name a set with --gtid, or set source.mysql.position to file", "move to %s:%d: the server numbers its transactions, and the pipeline goes by that", file, pos)
+	}
+	files, err := a.h.logFiles()
+	if err != nil {
+		return nil, err
+	}
+	p.File, p.Pos = file, pos
+	i := slices.IndexFunc(files, func(f place) bool { return f.file == file })
+	first, last := files[0], files[len(files)-1]
+	switch {
+	case i < 0 && fileNumber(file) < fileNumber(first.file):
+		return p.appendTo(nil), nil // purged, as the proof says
+	case i < 0:
+		return nil, aheadOfServer("move to %s: the server has no such file, its log goes from %s to %s", p, first.file, last.file)
+	case files[i].pos < pos:
+		return nil, aheadOfServer("move to %s: the file ends at %d", p, files[i].pos)
+	}
+	return p.appendTo(nil), a.betweenTransactions(p)
+}
+
+// startingEvents are what a transaction, or a file, begins with. A place at another event is inside of one.
+var startingEvents = []string{"Format_desc", "Previous_gtids", "Gtid_list", "Binlog_checkpoint", "Start_encryption", "Gtid", "Gtid_tagged", "Anonymous_Gtid", "Rotate", "Stop"}
+
+func (a *Admin) betweenTransactions(p *position) error {
+	refuse := func(format string, args ...any) error {
+		return &outbox.Fault{Code: "offsets.not_at_transaction_end", Class: outbox.Environment,
+			Err: fmt.Errorf("move to %s: "+format, append([]any{p}, args...)...), Remedy: "name the place of a GTID or Anonymous_Gtid event: SHOW BINLOG EVENTS IN " + quoteText(p.File)}
+	}
+	rows, err := query(a.h.cat, fmt.Sprintf("SHOW BINLOG EVENTS IN %s FROM %d LIMIT 1", quoteText(p.File), p.Pos))
+	switch {
+	case isServerError(err):
+		return refuse("the server finds no event there: %w", err)
+	case err != nil:
+		return transient("mysql.connection", "look at the log: %w", err)
+	case len(rows) > 0 && !slices.Contains(startingEvents, rows[0][2]):
+		return refuse("a %s event is there, inside a transaction", rows[0][2])
+	}
+	return nil
+}
+
+// Nearest is the position from which the server's log can be read when what follows pos is purged: everything that
+// is purged counts as published.
+func (a *Admin) Nearest(pos outbox.Position) (outbox.Position, error) {
+	p, err := parsePosition(pos)
+	if err != nil {
+		return nil, err
+	}
+	p.Phase, p.Part, p.Snapshot = phaseStream, nil, nil
+	if !p.ByGTID {
+		files, err := a.h.logFiles()
+		if err != nil {
+			return nil, err
+		}
+		p.File, p.Pos, p.Anchor = files[0].file, 4, nil
+		return p.appendTo(nil), nil
+	}
+	_, purged, err := a.sets()
+	if err != nil {
+		return nil, err
+	}
+	ours, err := parseGTIDSet(a.h.srv.kind, p.GTID)
+	if err != nil {
+		return nil, err
+	}
+	addAll(ours, purged)
+	p.GTID, p.File, p.Pos = ours.String(), "", 0
+	return p.appendTo(nil), nil
+}
+
+// Difference is what a move skips and repeats, in the server's words. Empty is nothing.
+type Difference struct {
+	Skipped, Repeated string
+	Unknown           string // why it can't be told
+}
+
+// Compare says what lies between two positions.
+func (a *Admin) Compare(from, to outbox.Position) (Difference, error) {
+	p, err := parsePosition(from)
+	if err != nil {
+		return Difference{}, err
+	}
+	q, err := parsePosition(to)
+	if err != nil {
+		return Difference{}, err
+	}
+	switch {
+	case p.Kind != q.Kind:
+		return Difference{Unknown: fmt.Sprintf("the stored position is of %s, the server is %s", p.Kind, q.Kind)}, nil
+	case p.ByGTID != q.ByGTID:
+		return Difference{Unknown: fmt.Sprintf("%s and %s can't be compared: one is a GTID set and the other a place in a file", p, q)}, nil
+	case p.ByGTID:
+		return a.compareSets(p, q)
+	case p.ServerUUID != q.ServerUUID:
+		return Difference{Unknown: fmt.Sprintf("the stored position is of server %s, and places in files are each server's own", p.ServerUUID)}, nil
+	}
+	return a.comparePlaces(place{p.File, p.Pos}, place{q.File, q.Pos})
+}
+
+func (a *Admin) compareSets(p, q *position) (d Difference, err error) {
+	from, err := parseGTIDSet(p.Kind, p.GTID)
+	if err != nil {
+		return d, err
+	}
+	to, err := parseGTIDSet(q.Kind, q.GTID)
+	if err != nil {
+		return d, err
+	}
+	executed, _, err := a.sets()
+	if err != nil {
+		return d, err
+	}
+	d.Skipped = between(to, from).String()
+	d.Repeated = between(common(from, executed), to).String() // what the server does not have can't come again
+	return d, nil
+}
+
+func (a *Admin) comparePlaces(from, to place) (d Difference, err error) {
+	files, err := a.h.logFiles()
+	if err != nil {
+		return d, err
+	}
+	stretch := func(first, last place) string {
+		if !hasFile(files, first.file) {
+			return fmt.Sprintf("what the log held from %s to %s", first, last)
+		}
+		return fmt.Sprintf("%d bytes of the log, from %s to %s", bytesBehind(files, first)-bytesBehind(files, last), first, last)
+	}
+	switch a, b := fileNumber(from.file), fileNumber(to.file); {
+	case a < b || a == b && from.pos < to.pos:
+		d.Skipped = stretch(from, to)
+	case from != to:
+		d.Repeated = stretch(to, from)
+	}
+	return d, nil
+}
+
+func hasFile(files []place, name string) bool {
+	return slices.ContainsFunc(files, func(f place) bool { return f.file == name })
+}
+
+func unusable(remedy, format string, args ...any) error {
+	return &outbox.Fault{Code: "offsets.invalid", Class: outbox.Config, Err: fmt.Errorf(format, args...), Remedy: remedy}
+}
+
+func aheadOfServer(format string, args ...any) error {
+	return environment("offsets.ahead_of_server", "use --now for the end", format, args...)
+}
