@@ -40,7 +40,7 @@ const (
 )
 
 var writers = []section{
-	{"Java: JPA", "java/src/main/java/Jpa.java", byMake},
+	{"Java: JPA", "java/src/main/java/Jpa.java", byMake + " With Spring Data: [../spring-boot](../spring-boot)."},
 	{"Java: Spring's JdbcClient", "java/src/main/java/Jdbc.java", byMake},
 	{"C#: EF Core", "efcore.cs", parsed},
 	{"Python: SQLAlchemy", "sqlalchemy_outbox.py", byMake},
