@@ -41,7 +41,7 @@ func newLink(t *testing.T) (l *link, open func(target string)) {
 		accepting.Wait()
 	})
 	return l, func(target string) {
-		l.target = target
+		l.retarget(target)
 		accepting.Go(func() { l.accept(listener) })
 	}
 }
@@ -54,7 +54,7 @@ func (l *link) accept(listener net.Listener) {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp", l.target)
+		server, err := net.Dial("tcp", l.to())
 		if err != nil || !l.add(client, server) {
 			l.felt.Add(1)
 			reset(client)
@@ -68,6 +68,19 @@ func (l *link) accept(listener net.Listener) {
 			l.remove(client)
 		})
 	}
+}
+
+func (l *link) to() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.target
+}
+
+// retarget leads new connections elsewhere.
+func (l *link) retarget(target string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.target = target
 }
 
 func (l *link) add(client, server net.Conn) bool {

@@ -2,7 +2,6 @@ package faults
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,7 +21,8 @@ const partitions = 3 // of an event topic
 // stage is where instances play: a database with an outbox, a prefix of topics on a broker, a pipeline file.
 type stage struct {
 	t      *testing.T
-	db     *servers.Database
+	db     *servers.Database      // one of the two
+	my     *servers.MySQLDatabase // MySQL or MariaDB
 	broker *servers.Broker
 	spec   feedcheck.Spec
 	opts   options
@@ -39,10 +39,13 @@ type stage struct {
 // options say where a stage is; what is empty is shared with other tests.
 type options struct {
 	postgres  *servers.PostgresServer
+	mysql     *servers.MySQLServer
+	version   string // of a shared MySQL or MariaDB
 	broker    *servers.Broker
 	kafka     string // how instances find the broker
 	source    string // host:port of the database, for the instances
 	payload   string // type of the column
+	failover  bool   // the writers come by source too
 	noTopics  bool   // the event topics are left to the pipeline
 	noOffsets bool   // so is the offsets topic
 }
@@ -53,11 +56,7 @@ func newStage(t *testing.T, o options) *stage {
 	if s.broker == nil {
 		s.broker = servers.Kafka(t)
 	}
-	if o.postgres != nil {
-		s.db = o.postgres.Database(t)
-	} else {
-		s.db = servers.Postgres(t, 15)
-	}
+	s.makeDatabase()
 	s.name = strings.TrimSuffix(s.broker.Prefix(t), "-")
 	s.prefix, s.offsets = s.name+".event.", s.name+".offsets"
 	s.makeTables()
@@ -66,19 +65,12 @@ func newStage(t *testing.T, o options) *stage {
 	return s
 }
 
-func (s *stage) tables() feedcheck.Tables { return feedcheck.Tables{Payload: s.opts.payload} }
-
-func (s *stage) makeTables() {
-	s.t.Helper()
-	db, err := sql.Open("pgx", s.db.URL("app"))
-	if err != nil {
-		s.t.Fatal(err)
+func (s *stage) tables() feedcheck.Tables {
+	t := feedcheck.Tables{Payload: s.opts.payload}
+	if t.Payload == "" && s.my != nil {
+		t.Payload = "longtext"
 	}
-	defer db.Close()
-	if err := feedcheck.Prepare(s.within(time.Minute), feedcheck.Postgres{}, db, s.tables()); err != nil {
-		s.t.Fatal(err)
-	}
-	s.db.Exec(s.t, "GRANT pg_read_all_stats TO app")
+	return t
 }
 
 func (s *stage) makeTopics() {
@@ -106,7 +98,7 @@ func (s *stage) makeTopic(name string, config map[string]*string) {
 
 func (s *stage) admin() *kadm.Client { return kadm.NewClient(s.broker.Client(s.t)) }
 
-// write makes the pipeline file. The account is the superuser's: rights are tried elsewhere.
+// write makes the pipeline file.
 func (s *stage) write() {
 	s.t.Helper()
 	source := s.opts.source
@@ -117,13 +109,14 @@ func (s *stage) write() {
 	if kafka == "" {
 		kafka = s.broker.Addr
 	}
+	url, password := s.url(source)
 	text := fmt.Sprintf(`service:
   log: {format: text}
 ---
 name: %s
 source:
-  url: postgres://postgres@%s/%s?sslmode=disable
-  password: postgres
+  url: %s
+  password: %s
   tables: [outbox]
   retry: {max: 1s}
 router:
@@ -132,17 +125,12 @@ kafka:
   brokers: [%s]
 offsets:
   topic: %s
-`, s.name, source, s.db.Name, s.prefix, kafka, s.offsets)
+`, s.name, url, password, s.prefix, kafka, s.offsets)
 	s.file = filepath.Join(s.dir, "pipeline.yaml")
 	if err := os.WriteFile(s.file, []byte(text), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
 }
-
-// source is where the database listens.
-func (s *stage) source() string { return fmt.Sprintf("127.0.0.1:%d", s.db.Port) }
-
-func (s *stage) slot() string { return "outferry_" + s.name }
 
 func (s *stage) within(d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), d)

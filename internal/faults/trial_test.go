@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"database/sql"
 	"time"
 
 	"outferry/internal/feedcheck"
@@ -24,7 +23,7 @@ type outcome struct {
 func (s *stage) load(rate float64) *trial {
 	tr := &trial{stage: s, stop: make(chan struct{}), ended: make(chan outcome, 1)}
 	opts := feedcheck.TrialOptions{
-		Load:  feedcheck.LoadOptions{Dialect: feedcheck.Postgres{}, DSN: s.db.URL("app"), Tables: s.tables(), Spec: s.spec, Rate: rate},
+		Load:  feedcheck.LoadOptions{Dialect: s.dialect(), DSN: s.workload(), Tables: s.tables(), Spec: s.spec, Rate: rate},
 		Check: s.checkOptions(), Slot: s.slot(), Stop: tr.stop,
 	}
 	ctx := s.within(10 * time.Minute)
@@ -71,13 +70,10 @@ func (tr *trial) await() *feedcheck.Report {
 // check judges what arrived of rows that were written before.
 func (s *stage) check() *feedcheck.Report {
 	s.t.Helper()
-	db, err := sql.Open("pgx", s.db.URL("app"))
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	db := s.open()
 	defer db.Close()
 	ctx := s.within(5 * time.Minute)
-	o, err := feedcheck.Read(ctx, feedcheck.Postgres{}, db, s.tables())
+	o, err := feedcheck.Read(ctx, s.dialect(), db, s.tables())
 	if err != nil {
 		s.t.Fatal(err)
 	}

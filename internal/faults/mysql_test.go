@@ -1,0 +1,118 @@
+package faults
+
+import (
+	"testing"
+	"time"
+
+	"outferry/internal/servers"
+)
+
+// each runs a test on every MySQL and MariaDB of this run, side by side.
+func each(t *testing.T, test func(t *testing.T, version string)) {
+	t.Parallel()
+	for _, version := range servers.MySQLVersions(t) {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			test(t, version)
+		})
+	}
+}
+
+func TestKillingTheProcessOnMySQLLosesAndRepeatsNothing(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		s := newStage(t, options{version: version})
+		i := s.run()
+		i.streaming(30 * time.Second)
+		tr := s.load(400)
+		kills := rounds(15, 150)
+		for range kills {
+			some(200*time.Millisecond, 2*time.Second)
+			i.kill()
+			i = s.run()
+		}
+		r := tr.verdict()
+		s.require("instances that published", int64(r.Stats.Instances), int64(kills)/3)
+		s.require("records of aborted transactions", r.Stats.AbortedRecords, 1)
+		if code := i.stop(); code != 0 {
+			t.Errorf("exit code %d after SIGTERM", code)
+		}
+	})
+}
+
+// With sync_binlog=1 what was read before a crash is there after it.
+func TestCrashesOfMySQLLoseAndRepeatNothing(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		db := servers.StartMySQL(t, servers.MySQLOptions{Version: version, Durable: true})
+		s := newStage(t, options{mysql: db})
+		i := s.run()
+		i.streaming(30 * time.Second)
+		tr := s.load(300)
+		crashes := rounds(5, 40)
+		for range crashes {
+			some(500*time.Millisecond, 2*time.Second)
+			db.Kill()
+			some(0, time.Second)
+			db.Start()
+		}
+		i.streaming(time.Minute)
+		tr.verdict()
+		if n := i.said("source: streaming:"); n <= crashes/2 {
+			t.Errorf("streamed %d times: the crashes were not felt", n)
+		}
+		if code := i.stop(); code != 0 {
+			t.Errorf("exit code %d after SIGTERM", code)
+		}
+	})
+}
+
+func TestTheStandbyTakesOverOnMySQL(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		s := newStage(t, options{version: version})
+		leader, standby := pair(s)
+		tr := s.load(200)
+		some(3*time.Second, 4*time.Second) // what would go to and fro has the time to
+		takeovers := rounds(2, 10)
+		for range takeovers {
+			if leader.state() != "ready" || standby.state() != "standby" {
+				t.Errorf("the leader is %q and the standby %q", leader.state(), standby.state())
+			}
+			leader.kill()
+			killed := time.Now()
+			standby.streaming(20 * time.Second)
+			standby.says("first event delivered", 20*time.Second)
+			t.Logf("took over after %s", time.Since(killed).Round(time.Millisecond))
+			leader, standby = standby, s.run()
+			servers.Eventually(t, 20*time.Second, "the new instance stands by", func() bool { return standby.state() == "standby" })
+		}
+		r := tr.verdict()
+		s.require("instances that published", int64(r.Stats.Instances), int64(takeovers)+1)
+		if most := takeovers + 2; r.Stats.Instances > most { // both of the first two may begin
+			t.Errorf("%d instances published, want %d at most", r.Stats.Instances, most)
+		}
+	})
+}
+
+func TestStoppingInOrderOnMySQLRedeliversNothing(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		s := newStage(t, options{version: version})
+		i := s.run()
+		i.streaming(30 * time.Second)
+		tr := s.load(300)
+		for range rounds(8, 60) {
+			i.says("status served", 20*time.Second) // from here on signals are heard
+			some(0, time.Second)
+			began := time.Now()
+			if code := i.stop(); code != 0 {
+				t.Fatalf("exit code %d after SIGTERM, want 0", code)
+			}
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("an orderly stop took %s", took)
+			}
+			i = s.run()
+		}
+		i.streaming(30 * time.Second)
+		if r := tr.verdict(); r.Stats.AbortedRecords > 0 {
+			t.Logf("%d records were aborted by orderly stops", r.Stats.AbortedRecords)
+		}
+	})
+}

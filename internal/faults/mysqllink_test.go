@@ -1,0 +1,81 @@
+package faults
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"outferry/internal/servers"
+)
+
+// mysqlBehindLink is a server of one test whose instances come by a link.
+func mysqlBehindLink(t *testing.T, o servers.MySQLOptions, more options) (*stage, *link) {
+	t.Helper()
+	more.mysql = servers.StartMySQL(t, o)
+	l, open := newLink(t)
+	more.source = l.addr
+	s := newStage(t, more)
+	open(s.source())
+	return s, l
+}
+
+// Many of the cuts come in the middle of a transaction: some of the workload's take several Kafka transactions.
+func TestCutLinksToMySQLLoseAndRepeatNothing(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		s, db := mysqlBehindLink(t, servers.MySQLOptions{Version: version}, options{})
+		s.spec.BigEvery, s.spec.BigRows = 15, 8000
+		i := s.run("source.retry.initial=1ms", "source.retry.max=20ms", "source.max_transaction=1MiB")
+		i.streaming(time.Minute)
+		tr := s.load(20)
+		step := int64(rounds(4001, 97))
+		next := int64(1)
+		db.cutAfter(func() int64 { next += step; return next })
+		db.cut()
+		servers.Eventually(t, 10*time.Minute, "connections were cut after up to 256 KiB", func() bool {
+			db.mu.Lock()
+			defer db.mu.Unlock()
+			return next > 256<<10
+		})
+		db.cutAfter(nil)
+		for range rounds(20, 200) {
+			some(20*time.Millisecond, 300*time.Millisecond)
+			db.cut()
+		}
+		i.streaming(time.Minute)
+		r := tr.verdict()
+		s.require("connections that were cut", db.cuts.Load(), 60)
+		s.require("records of aborted transactions", r.Stats.AbortedRecords, 1)
+	})
+}
+
+// Source and replica change places, and the address leads to the one that takes writes.
+func TestFailoverToAReplicaOfMySQLLosesAndRepeatsNothing(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		s, db := mysqlBehindLink(t, servers.MySQLOptions{Version: version}, options{failover: true})
+		source := s.opts.mysql
+		replica := source.Replica()
+		i := s.run()
+		i.streaming(30 * time.Second)
+		tr := s.load(200)
+		for range rounds(2, 10) {
+			some(time.Second, 2*time.Second)
+			source.Admin().Exec(t, "SET GLOBAL read_only = ON")
+			replica.CatchUp(t, source)
+			db.drop()
+			source.Kill()
+			replica.Promote()
+			db.retarget(fmt.Sprintf("127.0.0.1:%d", replica.Port))
+			db.heal()
+			streamed := i.said("source: streaming:")
+			servers.Eventually(t, time.Minute, "the instance streams from the new source", func() bool { return i.said("source: streaming:") > streamed })
+			source.Start()
+			source.Follow(replica)
+			source, replica = replica, source
+		}
+		i.streaming(time.Minute)
+		tr.verdict()
+		if code := i.stop(); code != 0 {
+			t.Errorf("exit code %d after SIGTERM", code)
+		}
+	})
+}
