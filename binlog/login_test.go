@@ -1,0 +1,103 @@
+package binlog_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"outferry/binlog"
+	"outferry/configs"
+	"outferry/internal/servers"
+	"outferry/outbox"
+)
+
+// plugins are the ways of logging in that a server of each family has by itself.
+func plugins(version string) map[string]string {
+	switch {
+	case isMaria(version):
+		return map[string]string{"mysql_native_password": "IDENTIFIED VIA mysql_native_password USING PASSWORD('%s')"}
+	case version == "9": // the old one is gone
+		return map[string]string{"caching_sha2_password": "IDENTIFIED WITH caching_sha2_password BY '%s'"}
+	}
+	return map[string]string{
+		"caching_sha2_password": "IDENTIFIED WITH caching_sha2_password BY '%s'",
+		"sha256_password":       "IDENTIFIED WITH sha256_password BY '%s'",
+		"mysql_native_password": "IDENTIFIED WITH mysql_native_password BY '%s'",
+	}
+}
+
+func as(user, password string) func(*configs.Pipeline) {
+	return func(c *configs.Pipeline) {
+		c.Source.User, c.Source.Password = user, configs.SecretText(password)
+	}
+}
+
+func grants(d *servers.MySQLDatabase, user string) string {
+	return fmt.Sprintf("GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO %s; GRANT SELECT ON %s.outbox TO %[1]s", user, d.Name)
+}
+
+// TestLogins: each plugin, in plain text and under TLS, when the server has not seen the password before and
+// when it has, and with a wrong one.
+func TestLogins(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		ca := servers.NewCA(t)
+		d := servers.StartMySQL(t, servers.MySQLOptions{Version: version, TLS: ca}).Database(t)
+		d.Exec(t, tablesSQL)
+		for plugin, identified := range plugins(version) {
+			for mode, tls := range map[string]configs.TLS{"plain": {Mode: "disable"}, "tls": {Mode: "verify-full", CAFile: ca.File}} {
+				t.Run(plugin+" "+mode, func(t *testing.T) { login(t, d, identified, tls) })
+			}
+		}
+	})
+}
+
+func login(t *testing.T, d *servers.MySQLDatabase, identified string, tls configs.TLS) {
+	const user, password = "reader", `it's a "p\ä:@/ss`
+	d.Exec(t, "CREATE USER reader "+fmt.Sprintf(identified, strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(password))+"; "+grants(d, user))
+	defer d.Exec(t, "DROP USER reader")
+	over := func(c *configs.Pipeline) { c.Source.TLS = tls }
+	for _, wrong := range []string{"wrong", ""} {
+		_, err := binlog.New(file(t, d, as(user, wrong), over), testLog(t), binlog.Options{}).Look(t.Context())
+		wantFault(t, asFault(t, err), "mysql.auth", outbox.Environment)
+	}
+	for _, id := range []string{"new", "known"} {
+		f := start(t, file(t, d, noData, as(user, password), over), nil, binlog.Options{})
+		f.begun()
+		d.Exec(t, insert(t.Name()+id))
+		f.wait(1)
+		f.stop()
+	}
+}
+
+// TestMissingGrantNamesItself: the account has all but one.
+func TestMissingGrantNamesItself(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d := servers.StartMySQL(t, servers.MySQLOptions{Version: version}).Database(t)
+		d.Exec(t, tablesSQL+"; "+insert("old")+"; CREATE USER reader IDENTIFIED BY 'reader'")
+		type missing struct{ without, says, code string }
+		byFile := func(c *configs.Pipeline) { c.Source.MySQL.Position = "file" }
+		cases := []missing{
+			{"REPLICATION SLAVE ON *.*", "REPLICATION SLAVE", "mysql.permission"},
+			{"SELECT ON " + d.Name + ".outbox", "GRANT SELECT ON `" + d.Name + "`.`outbox`", "mysql.table_missing"},
+		}
+		if isMaria(version) { // its snapshots say where in the log they stand, so they lock nothing
+			cases = append(cases, missing{"REPLICATION CLIENT ON *.*", "BINLOG MONITOR", "mysql.permission"})
+		} else {
+			cases = append(cases, missing{"REPLICATION CLIENT ON *.*", "REPLICATION CLIENT", "mysql.permission"},
+				missing{"LOCK TABLES ON " + d.Name + ".*", "LOCK TABLES", "mysql.permission"})
+		}
+		for _, c := range cases {
+			t.Run(c.without, func(t *testing.T) {
+				d.Exec(t, grants(d, "reader")+"; GRANT LOCK TABLES ON "+d.Name+".* TO reader")
+				d.Exec(t, "REVOKE "+c.without+" FROM reader")
+				fault := start(t, file(t, d, as("reader", "reader"), byFile), nil, binlog.Options{}).fault()
+				if fault.Code != c.code || !strings.Contains(fault.Remedy, c.says) {
+					t.Fatalf("got %v, want %s with %q in the remedy", fault, c.code, c.says)
+				}
+				t.Log(fault)
+			})
+		}
+		d.Exec(t, grants(d, "reader")+"; GRANT LOCK TABLES ON "+d.Name+".* TO reader")
+		start(t, file(t, d, as("reader", "reader"), byFile), nil, binlog.Options{}).wait(1)
+	})
+}
