@@ -11,11 +11,14 @@ import (
 	"outferry/outbox"
 )
 
-// plugins are the ways of logging in that a server of each family has by itself.
+// plugins are the ways of logging in with a password that a server has.
 func plugins(version string) map[string]string {
 	switch {
 	case isMaria(version):
-		return map[string]string{"mysql_native_password": "IDENTIFIED VIA mysql_native_password USING PASSWORD('%s')"}
+		return map[string]string{
+			"mysql_native_password": "IDENTIFIED VIA mysql_native_password USING PASSWORD('%s')",
+			"ed25519":               "IDENTIFIED VIA ed25519 USING PASSWORD('%s')",
+		}
 	case version == "9": // the old one is gone
 		return map[string]string{"caching_sha2_password": "IDENTIFIED WITH caching_sha2_password BY '%s'"}
 	}
@@ -41,7 +44,11 @@ func grants(d *servers.MySQLDatabase, user string) string {
 func TestLogins(t *testing.T) {
 	each(t, func(t *testing.T, version string) {
 		ca := servers.NewCA(t)
-		d := servers.StartMySQL(t, servers.MySQLOptions{Version: version, TLS: ca}).Database(t)
+		o := servers.MySQLOptions{Version: version, TLS: ca}
+		if isMaria(version) {
+			o.Settings = []string{servers.MariaDBPlugins(t, version), "plugin_load_add = auth_ed25519"}
+		}
+		d := servers.StartMySQL(t, o).Database(t)
 		d.Exec(t, tablesSQL)
 		for plugin, identified := range plugins(version) {
 			for mode, tls := range map[string]configs.TLS{"plain": {Mode: "disable"}, "tls": {Mode: "verify-full", CAFile: ca.File}} {
