@@ -25,7 +25,8 @@ type page struct {
 // block is one fenced block.
 type block struct {
 	page     string
-	line     int // of its fence
+	line     int    // of its fence
+	section  string // the heading above it
 	language string
 	text     string
 }
@@ -56,18 +57,21 @@ func readPage(t *testing.T, path string) page {
 	}
 	p := page{path: path, text: string(text)}
 	var prose []string
-	inside := false
+	section, inside := "", false
 	for i, line := range strings.Split(p.text, "\n") {
 		switch language, fence := strings.CutPrefix(line, "```"); {
 		case fence && !inside:
 			inside = true
-			p.blocks = append(p.blocks, block{page: path, line: i + 1, language: language})
+			p.blocks = append(p.blocks, block{page: path, line: i + 1, section: section, language: language})
 		case fence:
 			inside = false
 		case inside:
 			last := &p.blocks[len(p.blocks)-1]
 			last.text += line + "\n"
 		default:
+			if title, ok := strings.CutPrefix(line, "## "); ok {
+				section = title
+			}
 			prose = append(prose, line)
 		}
 	}

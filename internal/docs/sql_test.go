@@ -9,7 +9,7 @@ import (
 	"outferry/internal/servers"
 )
 
-// Each sql block of docs/ runs as it stands, in a database called posts that has the README's outbox; and where a
+// Each sql block of docs/ for PostgreSQL runs as it stands, in a database called posts that has the README's outbox; and where a
 // block makes a role, a pipeline runs with no more rights than that.
 func TestSQLRuns(t *testing.T) {
 	server := servers.StartPostgres(t, servers.PostgresOptions{Version: 18})
@@ -20,7 +20,11 @@ func TestSQLRuns(t *testing.T) {
 		if p.path == "README.md" {
 			continue // TestTheInsertBecomesTheRecord
 		}
-		for i, sql := range p.of("sql") {
+		for i, b := range p.blocks {
+			sql := b.text
+			if b.language != "sql" || b.section == mysqlSection {
+				continue
+			}
 			t.Run(fmt.Sprint(p.path, " ", i+1), func(t *testing.T) {
 				admin.Exec(t, "CREATE DATABASE posts")
 				db := &servers.Database{Name: "posts", Port: server.Port}
