@@ -3,6 +3,7 @@ package blog.comments;
 import jakarta.persistence.Column;
 import jakarta.persistence.Entity;
 import jakarta.persistence.Id;
+import jakarta.persistence.PostPersist;
 import jakarta.persistence.Table;
 import jakarta.persistence.Transient;
 import org.springframework.data.domain.Persistable;
@@ -46,6 +47,11 @@ class KnownPost implements Persistable<Long> {
     @Override
     public boolean isNew() {
         return isNew;
+    }
+
+    @PostPersist
+    void saved() {
+        this.isNew = false;
     }
 
     void edit(String title) {

@@ -1,0 +1,103 @@
+package blog.comments;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import blog.CommentsApplication;
+import blog.inbox.ReceivedEvent;
+import jakarta.persistence.EntityManagerFactory;
+import java.nio.charset.StandardCharsets;
+import java.util.UUID;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.hibernate.SessionFactory;
+import org.hibernate.stat.Statistics;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.springframework.beans.factory.annotation.Autowired;
+import org.springframework.boot.test.context.SpringBootTest;
+import org.springframework.jdbc.core.JdbcTemplate;
+
+/** What Comments does with posts that it hears of, on the real MySQL. */
+@SpringBootTest(classes = CommentsApplication.class, webEnvironment = SpringBootTest.WebEnvironment.NONE, properties = {
+        "spring.kafka.listener.auto-startup=false", "spring.jpa.properties.hibernate.generate_statistics=true"})
+class CommentsIT {
+
+    @Autowired
+    private Comments comments;
+    @Autowired
+    private PostListener listener;
+    @Autowired
+    private KnownPostRepository posts;
+    @Autowired
+    private EntityManagerFactory factory;
+    @Autowired
+    private JdbcTemplate sql;
+
+    private Statistics statistics;
+
+    @BeforeEach
+    void empty() {
+        for (String table : new String[] {"comments", "known_posts", "processed_events"}) {
+            sql.update("delete from " + table);
+        }
+        statistics = factory.unwrap(SessionFactory.class).getStatistics();
+        statistics.clear();
+    }
+
+    @Test
+    void commentsOnUnknownAndDeletedPostsAreRefused() {
+        assertThatThrownBy(() -> comments.add(1, "Ken", "Hi.")).isInstanceOf(Refusals.UnknownPost.class);
+        hear(UUID.randomUUID(), "PostPublished", "{\"id\": 1, \"author\": \"Ada\", \"title\": \"Hello\"}");
+        comments.add(1, "Ken", "Hi.");
+        hear(UUID.randomUUID(), "PostDeleted", "{\"id\": 1}");
+        assertThatThrownBy(() -> comments.add(1, "Ken", "Hi.")).isInstanceOf(Refusals.DeletedPost.class);
+        assertThat(comments.on(1)).hasSize(1);
+    }
+
+    @Test
+    void anEventThatComesAgainChangesNothing() {
+        UUID first = UUID.randomUUID();
+        hear(first, "PostPublished", "{\"id\": 1, \"title\": \"Hello\"}");
+        UUID second = UUID.randomUUID();
+        hear(second, "PostEdited", "{\"id\": 1, \"title\": \"Hello again\"}");
+        hear(UUID.randomUUID(), "PostEdited", "{\"id\": 1, \"title\": \"Goodbye\"}");
+        hear(first, "PostPublished", "{\"id\": 1, \"title\": \"Hello\"}");
+        hear(second, "PostEdited", "{\"id\": 1, \"title\": \"Hello again\"}");
+        assertThat(sql.queryForObject("select title from known_posts", String.class)).isEqualTo("Goodbye");
+        assertThat(sql.queryForObject("select count(*) from processed_events", Long.class)).isEqualTo(3);
+    }
+
+    /** An event that fails is not noted as applied, or the next attempt would find nothing to do. */
+    @Test
+    void anEventThatFailsCanBeAppliedLater() {
+        UUID edit = UUID.randomUUID();
+        assertThatThrownBy(() -> hear(edit, "PostEdited", "{\"id\": 1, \"title\": \"Hello\"}")).isInstanceOf(IllegalStateException.class);
+        assertThat(sql.queryForObject("select count(*) from processed_events", Long.class)).isZero();
+        hear(UUID.randomUUID(), "PostPublished", "{\"id\": 1, \"title\": \"Hi\"}");
+        hear(edit, "PostEdited", "{\"id\": 1, \"title\": \"Hello\"}");
+        assertThat(sql.queryForObject("select title from known_posts", String.class)).isEqualTo("Hello");
+    }
+
+    @Test
+    void aNewPostIsSavedWithoutASelect() {
+        posts.save(new KnownPost(1, "Hello"));
+        assertThat(statistics.getPrepareStatementCount()).isEqualTo(1);
+    }
+
+    @Test
+    void whatWasSavedOrReadIsNotNewAndCanBeDeleted() {
+        KnownPost saved = posts.save(new KnownPost(1, "Hello"));
+        posts.save(new KnownPost(2, "Hello"));
+        posts.delete(saved);
+        posts.delete(posts.findById(2L).orElseThrow());
+        assertThat(posts.count()).isZero();
+    }
+
+    private void hear(UUID id, String type, String payload) {
+        ConsumerRecord<String, String> record = new ConsumerRecord<>("outbox.event.post", 0, 0, "1", payload);
+        record.headers().add("id", id.toString().getBytes(StandardCharsets.UTF_8));
+        record.headers().add("eventType", type.getBytes(StandardCharsets.UTF_8));
+        assertThat(ReceivedEvent.of(record).id()).isEqualTo(id);
+        listener.on(record);
+    }
+}
