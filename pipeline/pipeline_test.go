@@ -156,6 +156,24 @@ func TestLargeTransactionIsVisibleWholeOrInDurableParts(t *testing.T) {
 	}
 }
 
+// TestRowThatFillsItsBatchIsDeliveredAtOnce: the end of its transaction comes alone, in a batch without rows.
+func TestRowThatFillsItsBatchIsDeliveredAtOnce(t *testing.T) {
+	r := newRig(t, "")
+	r.cfg.Source.HeartbeatInterval = time.Hour
+	run := r.start()
+	r.insert("first", "order", "{}")
+	r.consume("order", 1)
+	for i, kib := range []int{250, 256, 300, 600, 1000} {
+		began := time.Now()
+		r.insert(fmt.Sprint("large-", i), "order", strings.Repeat("x", kib<<10))
+		r.consume("order", i+2)
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("a row of %d KiB took %s", kib, took)
+		}
+	}
+	run.stop()
+}
+
 // TestChangedMappingInsideATransactionIsRefused: the rest would not match its beginning.
 func TestChangedMappingInsideATransactionIsRefused(t *testing.T) {
 	r := newRig(t, "")

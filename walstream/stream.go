@@ -40,6 +40,7 @@ type stream struct {
 	lastRead int
 	handed   lsn // position of the last batch
 	handedAt time.Time
+	partial  bool // the last batch ended inside a transaction
 	idle     lsn // the server has sent everything up to here
 
 	status    time.Time // when the last status update was sent
@@ -176,7 +177,7 @@ func (st *stream) handOver(ctx context.Context, b *outbox.Batch, dry bool) error
 	// would stand at the end of the one before, where the slot no longer is.
 	p.LSN = max(p.LSN, st.handed)
 	b.Position, b.Partial, b.Dry = p.appendTo(b.Position[:0]), p.Part != nil, dry
-	st.handed, st.handedAt = p.LSN, time.Now()
+	st.handed, st.handedAt, st.partial = p.LSN, time.Now(), b.Partial
 	for {
 		select {
 		case st.out <- b:
@@ -217,6 +218,7 @@ func (st *stream) wait(ctx context.Context, signal <-chan struct{}) error {
 func (st *stream) dry(ctx context.Context) error {
 	switch {
 	case len(st.b.Rows) > 0 && !st.asm.open:
+	case len(st.b.Rows) == 0 && !st.asm.open && st.partial: // its rows filled the last batch, its end came alone
 	case len(st.b.Rows) == 0 && st.idleDue():
 	default:
 		return nil
