@@ -5,6 +5,7 @@
 # make soak       the faults of internal/faults for longer: more kills, longer pauses
 # make compose    docker-compose.yml and the Dockerfiles, read by Docker's own loader and parser (a module of its own)
 # make snippets   the snippets of every stack whose runtime is here: Java, Python and Node fetch their libraries
+# make e2e        the example's two services from their jars, Outferry between them, each process killed once
 # make fuzz       each fuzz target for FUZZTIME
 #
 # The tests bring their servers themselves, into OUTFERRY_SERVERS (see internal/install). They need
@@ -22,7 +23,7 @@ FUZZTIME     = 30s
 GOTEST = go test -timeout $(TIMEOUT) -p 2
 WITH   = go run ./internal/servers/run
 
-.PHONY: build test test-all test-mysql soak snippets compose vet fuzz tools clean
+.PHONY: build test test-all test-mysql soak snippets compose e2e vet fuzz tools clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/outferry ./cmd/outferry
@@ -41,6 +42,11 @@ compose:
 
 snippets: tools
 	go test -count=1 -timeout 10m -tags snippets ./examples/snippets
+
+# Not cached: the jars come from outside of Go.
+e2e: tools
+	go vet -tags e2e ./internal/e2e
+	go test -tags e2e -count=1 -timeout $(TIMEOUT) -v ./internal/e2e
 
 vet:
 	go vet $(PACKAGES)
