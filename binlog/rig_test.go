@@ -43,7 +43,8 @@ func rig(t *testing.T, d *servers.MySQLDatabase, edit ...func(*configs.Pipeline)
 	d.Exec(t, strings.ReplaceAll(tablesSQL, "CREATE TABLE", "CREATE TABLE IF NOT EXISTS"))
 	cfg := file(t, d, edit...)
 	return &sourcetest.Rig{
-		DB: d.Connect(t, "app"),
+		Config: cfg,
+		DB:     d.Connect(t, "app"),
 		Source: func(single bool) pipeline.Source {
 			return binlog.New(cfg, testLog(t), binlog.Options{Single: single})
 		},

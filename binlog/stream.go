@@ -32,6 +32,7 @@ type stream struct {
 	started  bool     // an event has come
 	handed   string   // position of the last batch
 	handedAt time.Time
+	partial  bool      // the last batch ended inside a transaction
 	heard    time.Time // when the server last said something
 	silence  time.Duration
 	created  uint32 // when the server began the file that we read
@@ -201,7 +202,7 @@ func (st *stream) boundary() error {
 	}
 	dry := !st.pending()
 	switch {
-	case len(st.asm.b.Rows) == 0 && !st.idleDue():
+	case len(st.asm.b.Rows) == 0 && !st.partial && !st.idleDue(): // partial: its rows filled the last batch, its end came alone
 		return nil
 	case len(st.asm.b.Rows) > 0 && !dry && time.Since(st.handedAt) < holdRows:
 		return nil
@@ -250,7 +251,7 @@ func (st *stream) replace(size int, dry bool) (*outbox.Batch, error) {
 func (st *stream) handOver(b *outbox.Batch, dry bool) error {
 	p := st.position()
 	b.Position, b.Partial, b.Dry = p.appendTo(b.Position[:0]), p.Part != nil, dry
-	st.handed, st.handedAt = p.String(), time.Now()
+	st.handed, st.handedAt, st.partial = p.String(), time.Now(), b.Partial
 	select {
 	case st.out <- b:
 		return nil

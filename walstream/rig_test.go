@@ -46,7 +46,8 @@ func rig(t *testing.T, d *servers.Database, postgres ...string) *sourcetest.Rig 
 	db.SetMaxIdleConns(0) // a server that was started again must not meet connections of its former life
 	t.Cleanup(func() { db.Close() })
 	return &sourcetest.Rig{
-		DB: db,
+		Config: cfg,
+		DB:     db,
 		Source: func(single bool) pipeline.Source {
 			return walstream.New(cfg, testLog(t), walstream.Options{Single: single})
 		},

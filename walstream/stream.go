@@ -41,7 +41,7 @@ type stream struct {
 	handed   lsn // position of the last batch
 	handedAt time.Time
 	partial  bool // the last batch ended inside a transaction
-	idle     lsn // the server has sent everything up to here
+	idle     lsn  // the server has sent everything up to here
 
 	status    time.Time // when the last status update was sent
 	statusLSN lsn

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"outferry/configs"
 	"outferry/outbox"
 	"outferry/pipeline"
 )
@@ -21,6 +22,7 @@ const Deadline = 60 * time.Second
 // Rig is one pipeline's source on one real server: an empty outbox table called outbox with the columns id,
 // aggregatetype, aggregateid, type and payload, all text, and an empty table called other (n int).
 type Rig struct {
+	Config *configs.Pipeline                 // what Source makes its sources from
 	Source func(single bool) pipeline.Source // a new one for each run
 	DB     *sql.DB                           // the application's
 	Bulk   func(t *testing.T, ids []string)  // loads rows in the server's bulk way

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"outferry/outbox"
 )
@@ -26,6 +27,7 @@ func Run(t *testing.T, make func(t *testing.T) *Rig) {
 		{"LargeTransactionIsBoundedAndResumesInside", large},
 		{"BulkLoadIsWhole", bulk},
 		{"LargeValuesArriveWhole", largeValues},
+		{"EndBehindAFullBatchDoesNotWait", endBehindFullBatch},
 		{"ShapeChangesWhereItHappened", ddl},
 		{"ForeignDDLIsInvisible", foreignDDL},
 		{"SnapshotThenStreamHasNoSeam", snapshotSeam},
@@ -236,6 +238,20 @@ func largeValues(t *testing.T, r *Rig) {
 	want(t, f.IDs, "size0", "size1", "size2", "size3")
 	if f.Largest < 5<<20 || f.Largest > 12<<20 {
 		t.Errorf("the largest batch took %d bytes", f.Largest)
+	}
+}
+
+// endBehindFullBatch: rows that fill their batch go on their way before their transaction ends, and then the end
+// comes alone. It must not wait for more.
+func endBehindFullBatch(t *testing.T, r *Rig) {
+	at := r.Begun(t)
+	r.Config.Source.HeartbeatInterval = time.Hour
+	rd := r.Start(t, at, false, true)
+	for i, kib := range []int{200, 250, 256, 300, 600} {
+		r.Exec(t, insertPayload(strings.Repeat("x", kib<<10), fmt.Sprint("size", i)))
+		rd.Until("the row and the end of its transaction", func(f *Feed) bool {
+			return len(f.IDs) > i && !f.Partial[len(f.Partial)-1]
+		})
 	}
 }
 
