@@ -101,6 +101,29 @@ func TestPublicationMadeByUsLeavesTheApplicationAlone(t *testing.T) {
 	r.Exec(t, "DELETE FROM outbox")
 }
 
+// TestLostReplicaIdentityIsNoticed: the publication publishes updates, and then the primary key goes. The
+// application's UPDATE works again soon, and the change of the publication, our own, stops no start.
+func TestLostReplicaIdentityIsNoticed(t *testing.T) {
+	walstream.CheckPublicationEvery(t, 100*time.Millisecond)
+	d := servers.Postgres(t, 15)
+	r := rig(t, d)
+	rd := r.Start(t, r.Begun(t), false, true)
+	r.Exec(t, `INSERT INTO outbox VALUES ('a1', 'o', 'k', 't', '{}')`)
+	rd.Until("a row", func(f *sourcetest.Feed) bool { return len(f.IDs) > 0 })
+	d.Exec(t, "ALTER TABLE outbox DROP CONSTRAINT outbox_pkey")
+	servers.Eventually(t, sourcetest.Deadline, "an UPDATE to work again", func() bool {
+		_, err := r.DB.Exec("UPDATE outbox SET type = 'x'")
+		return err == nil
+	})
+	r.Exec(t, `INSERT INTO outbox VALUES ('a2', 'o', 'k', 't', '{}')`)
+	at := rd.Until("the row after it", func(f *sourcetest.Feed) bool { return len(f.IDs) > 1 }).Last()
+	if err := rd.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	r.Exec(t, `INSERT INTO outbox VALUES ('a3', 'o', 'k', 't', '{}')`)
+	r.Rows(t, at, 1)
+}
+
 // TestIdlePipelineLetsTheWALGo: the outbox is quiet, a neighbour is busy, and the slot moves (G30).
 func TestIdlePipelineLetsTheWALGo(t *testing.T) {
 	d := servers.Postgres(t, 15)

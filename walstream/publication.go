@@ -9,6 +9,7 @@ import (
 // publicationState is what the publication publishes.
 type publicationState struct {
 	inserts bool
+	updates bool
 	tables  map[tableName]string // why the table's rows are not all published; "" when they are
 	stamp   string               // another one after any change of the publication itself
 	stamps  map[tableName]string // another one when the table left it and came back
@@ -17,14 +18,14 @@ type publicationState struct {
 // publicationState returns nil when there is no publication of our name.
 func (s *Source) publicationState(ctx context.Context, ask querier, version int) (*publicationState, error) {
 	name := quoteLiteral(s.cfg.Source.Postgres.Publication)
-	rows, err := ask(ctx, `SELECT pubinsert, oid || '.' || xmin FROM pg_publication WHERE pubname = `+name)
+	rows, err := ask(ctx, `SELECT pubinsert, oid || '.' || xmin, pubupdate FROM pg_publication WHERE pubname = `+name)
 	if err != nil {
 		return nil, transient("pg.connection", "look at publication %s: %w", s.cfg.Source.Postgres.Publication, plain(err))
 	}
 	if len(rows) == 0 {
 		return nil, nil
 	}
-	state := &publicationState{inserts: rows[0].bool(0), stamp: rows[0][1], tables: map[tableName]string{}, stamps: map[tableName]string{}}
+	state := &publicationState{inserts: rows[0].bool(0), updates: rows[0].bool(2), stamp: rows[0][1], tables: map[tableName]string{}, stamps: map[tableName]string{}}
 	filter, cols := "''", "''"
 	if version >= 150000 {
 		filter = "coalesce(rowfilter, '')"
@@ -106,6 +107,41 @@ func (h *session) coveringPublication(ctx context.Context, stored bool) (*public
 		return h.publicationState(ctx, h.ask, h.version)
 	}
 	return state, nil
+}
+
+// spareUpdates stops publishing updates when a table has lost its replica identity: while they are published the
+// server refuses the application's own UPDATEs of it.
+func (h *session) spareUpdates(ctx context.Context) error {
+	state, err := h.publicationState(ctx, h.ask, h.version)
+	if err != nil || state == nil || !state.updates {
+		return err
+	}
+	tables, err := h.tableStates(ctx, h.ask)
+	if err != nil || h.operations(tables) != "insert" {
+		return err
+	}
+	pub := h.cfg.Source.Postgres.Publication
+	sql := fmt.Sprintf("ALTER PUBLICATION %s SET (publish = 'insert')", quoteIdent(pub))
+	if h.cfg.Source.Postgres.Create {
+		if err = exec(ctx, h.cat, sql); err == nil {
+			h.log.Warn("updates are not published any more: a table has no replica identity, and its UPDATEs would fail", "publication", pub, "code", "pg.no_replica_identity")
+			return h.restamp(ctx)
+		}
+	}
+	if !h.warnedIdentity {
+		h.log.Warn("UPDATEs of a table without replica identity fail while the publication publishes them", "publication", pub, "code", "pg.no_replica_identity", "remedy", "add a primary key")
+		h.warnedIdentity = true
+	}
+	return nil
+}
+
+// restamp takes a change of the publication that we made ourselves for what it is.
+func (h *session) restamp(ctx context.Context) error {
+	state, err := h.coveringPublication(ctx, true)
+	if err == nil {
+		h.published = state.published(h.cfg.Source.Tables)
+	}
+	return err
 }
 
 // published tells a table that was always in the publication from one that left it and came back: the rows in

@@ -22,11 +22,12 @@ type session struct {
 	version int // server_version_num
 	sys     pglogrepl.IdentifySystemResult
 
-	busySince time.Time // the slot was found active
-	exported  string    // snapshot of a slot made by this session
-	ownOIDs   []uint32  // tables of ours that were announced
-	published published // what the stored position, then the last look, says of the publication
-	watching  bool      // the stream runs: the publication is checked, not mended
+	busySince      time.Time // the slot was found active
+	exported       string    // snapshot of a slot made by this session
+	ownOIDs        []uint32  // tables of ours that were announced
+	published      published // what the stored position, then the last look, says of the publication
+	warnedIdentity bool      // updates of a table fail because of us, and we may not change it
+	watching       bool      // the stream runs: the publication is checked, not mended
 }
 
 // Run streams from a position, which must be durable in Kafka, or from a first start when there is none.

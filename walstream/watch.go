@@ -42,7 +42,12 @@ func (w *watch) tick(ctx context.Context) error {
 		return nil
 	}
 	w.publication, w.watching = now, true
-	return w.publicationCovers(ctx, true)
+	if err := w.publicationCovers(ctx, true); err != nil {
+		return err
+	}
+	err = w.spareUpdates(ctx)
+	w.stream.pos.Published = w.published
+	return err
 }
 
 func (w *watch) report(slot *slotState) {
