@@ -163,33 +163,31 @@ func (a *Admin) Log() (*Log, error) {
 	return l, nil
 }
 
-// Lag is how far a place is behind the end of the log: in bytes where the place is in one of its files, in
-// transactions where both are GTID sets of one server. What can't be told is nil.
+// Lag is how far a place is behind the end of the log: a GTID set in transactions of the whole server, a place in a
+// file in bytes. What can't be told is nil.
 func (a *Admin) Lag(at Place) (bytes, transactions *int64, err error) {
 	if at.Server != a.h.srv.uuid {
 		return nil, nil, nil
 	}
-	if at.File != "" {
+	if !at.ByGTID {
 		files, err := a.h.logFiles()
-		if err != nil {
+		if err != nil || !hasFile(files, at.File) {
 			return nil, nil, err
 		}
-		if hasFile(files, at.File) {
-			n := bytesBehind(files, place{at.File, at.Pos})
-			bytes = &n
-		}
+		n := bytesBehind(files, place{at.File, at.Pos})
+		return &n, nil, nil
 	}
-	if at.ByGTID && a.h.srv.byGTID() {
-		ours, err := parseGTIDSet(a.h.srv.kind, at.GTID)
-		if err != nil {
-			return nil, nil, err
-		}
-		executed, _, err := a.sets()
-		if err != nil {
-			return nil, nil, err
-		}
-		n := between(executed, ours).count
-		transactions = &n
+	if !a.h.srv.byGTID() {
+		return nil, nil, nil
 	}
-	return bytes, transactions, nil
+	ours, err := parseGTIDSet(a.h.srv.kind, at.GTID)
+	if err != nil {
+		return nil, nil, err
+	}
+	executed, _, err := a.sets()
+	if err != nil {
+		return nil, nil, err
+	}
+	n := between(executed, ours).count
+	return nil, &n, nil
 }

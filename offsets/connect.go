@@ -10,17 +10,19 @@ import (
 	"time"
 )
 
-// ConnectOffset is where Debezium's PostgreSQL connector stands, as Kafka Connect keeps it.
+// ConnectOffset is where a Debezium connector stands, as Kafka Connect keeps it. LSN and what follows is of
+// PostgreSQL, but for the two about a snapshot.
 type ConnectOffset struct {
-	Server       string // the connector's topic.prefix
-	LSN          uint64 // of the last message that was handled
-	Processed    uint64 // lsn_proc; 0: none, a snapshot has just ended
-	Committed    uint64 // lsn_commit, where the last whole transaction ends; 0: none seen
-	MessageType  string // INSERT, COMMIT, …; "" before Debezium 2.2
-	XID          uint32 // of the transaction of LSN; 0: not said
-	Changes      int64  // lsn_events_processed: changes handled at LSN; -1: not said
-	Snapshot     bool   // a snapshot is unfinished
-	SnapshotDone bool   // a snapshot has ended and nothing was streamed since
+	Server       string      // the connector's topic.prefix
+	Log          *ConnectLog // of MySQL or MariaDB; nil: it is of PostgreSQL
+	LSN          uint64      // of the last message that was handled
+	Processed    uint64      // lsn_proc; 0: none, a snapshot has just ended
+	Committed    uint64      // lsn_commit, where the last whole transaction ends; 0: none seen
+	MessageType  string      // INSERT, COMMIT, …; "" before Debezium 2.2
+	XID          uint32      // of the transaction of LSN; 0: not said
+	Changes      int64       // lsn_events_processed: changes handled at LSN; -1: not said
+	Snapshot     bool        // a snapshot is unfinished
+	SnapshotDone bool        // a snapshot has ended and nothing was streamed since
 	At           time.Time
 }
 
@@ -48,8 +50,8 @@ type connectValue struct {
 	Snapshot    json.RawMessage `json:"snapshot"`
 	Completed   bool            `json:"snapshot_completed"`
 	LastRecord  bool            `json:"last_snapshot_record"`
-	File        *string         `json:"file"`
-	Incremental *string         `json:"incremental_snapshot_collections"`
+	connectLogValue
+	Incremental *string `json:"incremental_snapshot_collections"`
 }
 
 // ParseConnect reads what GET /connectors/NAME/offsets answers. Server picks one of several partitions; "" is
@@ -95,7 +97,7 @@ func parseConnectValue(server string, text []byte) (*ConnectOffset, error) {
 	}
 	switch {
 	case v.File != nil:
-		return nil, fmt.Errorf("read Connect offset of server %s: it is of MySQL or MariaDB", server)
+		return v.binlog(server)
 	case v.LSN == nil:
 		return nil, fmt.Errorf("read Connect offset of server %s: it has no lsn", server)
 	case v.TxID != nil && (*v.TxID < 0 || *v.TxID > math.MaxUint32):

@@ -123,8 +123,17 @@ func (s *Store) Place() (topic string, partition int32) { return s.Topic, s.part
 
 // Load returns the newest committed record, or nil at a first start. The caller has fenced older writers,
 // so what is there now is all there will be. The newest offsets are read first; "none" is believed only
-// after the whole partition, and not where the group remembers that there was one.
+// after the whole partition, and not where the group remembers that there was one. Then it looks once more: an
+// instance that fenced us may have begun between our two looks.
 func (s *Store) Load(ctx context.Context) (*Record, error) {
+	r, err := s.load(ctx)
+	if isLost(err) {
+		return s.load(ctx)
+	}
+	return r, err
+}
+
+func (s *Store) load(ctx context.Context) (*Record, error) {
 	start, end, err := s.bounds(ctx)
 	if err != nil {
 		return nil, err
@@ -287,8 +296,15 @@ func (s *Store) groupOffsets(ctx context.Context) (got kadm.OffsetResponses, err
 	}
 }
 
+const codeLost = "kafka.offsets_lost"
+
+func isLost(err error) bool {
+	var f *outbox.Fault
+	return errors.As(err, &f) && f.Code == codeLost
+}
+
 func (s *Store) lost(witness string) error {
-	return &outbox.Fault{Code: "kafka.offsets_lost", Class: outbox.PositionLost,
+	return &outbox.Fault{Code: codeLost, Class: outbox.PositionLost,
 		Err:    fmt.Errorf("topic %s has no record of pipeline %s, but %s", s.Topic, s.Pipeline, witness),
 		Remedy: "the topic was deleted or emptied: set the position with outferry offsets set, or start over with outferry offsets reset"}
 }

@@ -243,6 +243,38 @@ func TestLostRecordIsNoFirstStart(t *testing.T) {
 	r.want(t, 0)
 }
 
+// afterLists acts when the second list of offsets, that of the ends, has come: what a store saw is old then.
+type afterLists struct {
+	seen int
+	act  func()
+}
+
+func (h *afterLists) OnBrokerRead(_ kgo.BrokerMetadata, key int16, _ int, _, _ time.Duration, _ error) {
+	const listOffsets = 2
+	if key == listOffsets {
+		if h.seen++; h.seen == 2 {
+			h.act()
+		}
+	}
+}
+
+// Two instances start at once. The second finds no record, then a group that remembers one: the first's.
+func TestRecordThatCameMeanwhileIsNotLost(t *testing.T) {
+	r := newRig(t).make(t, "compact").open(t)
+	h := &afterLists{act: func() {
+		r.put(t, "posts", record(1))
+		if err := r.testify(t); err != nil {
+			t.Error(err)
+		}
+	}}
+	second := *r.Store
+	second.Client = r.broker.Client(t, kgo.WithHooks(h))
+	got, err := second.Load(deadline(t))
+	if err != nil || got == nil || got.Seq != 1 {
+		t.Fatalf("got %+v, %v, want record 1", got, err)
+	}
+}
+
 func TestGarbageIsNamedByItsPlace(t *testing.T) {
 	r := newRig(t).make(t, "compact").open(t)
 	r.put(t, "posts", record(1))

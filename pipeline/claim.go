@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"outferry/binlog"
 	"outferry/configs"
 	"outferry/offsets"
 	"outferry/outbox"
@@ -25,12 +26,21 @@ import (
 type Claim struct {
 	cfg    *configs.Pipeline
 	log    hclog.Logger
-	admin  *walstream.Admin // nil without a database
+	db     database         // nil without one
+	admin  *walstream.Admin // db, where it is PostgreSQL
+	binlog *binlog.Admin    // db, where it is MySQL or MariaDB
 	sink   *sink.Sink       // nil without Kafka
 	store  *offsets.Store
 	topic  bool            // the offsets topic exists
 	rec    *offsets.Record // nil: none
 	unread error           // why the record, if there was one, can't be used
+}
+
+// database is what a claim asks of any database. What else it asks, to move a position, is as different as slots
+// and logs are.
+type database interface {
+	Holders(ctx context.Context) ([]string, error) // who streams
+	Close()
 }
 
 // leaveTimeout is how long a connection may outlive its process on the server.
@@ -48,7 +58,7 @@ func Take(ctx context.Context, cfg *configs.Pipeline, log hclog.Logger, without 
 		}
 	}()
 	if !without.Database {
-		if c.admin, err = walstream.OpenAdmin(ctx, cfg, log.Named("source")); err != nil {
+		if err = c.open(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -65,10 +75,24 @@ func Take(ctx context.Context, cfg *configs.Pipeline, log hclog.Logger, without 
 	return c, c.read(ctx)
 }
 
+func (c *Claim) open(ctx context.Context) (err error) {
+	log := c.log.Named("source")
+	if c.cfg.Source.Type == "postgres" {
+		if c.admin, err = walstream.OpenAdmin(ctx, c.cfg, log); err == nil {
+			c.db = c.admin
+		}
+		return err
+	}
+	if c.binlog, err = binlog.OpenAdmin(ctx, c.cfg, log); err == nil {
+		c.db = c.binlog
+	}
+	return err
+}
+
 // Close lets the pipeline go.
 func (c *Claim) Close() {
-	if c.admin != nil {
-		c.admin.Close()
+	if c.db != nil {
+		c.db.Close()
 	}
 	if c.sink != nil {
 		c.sink.Close()
@@ -107,12 +131,12 @@ func (c *Claim) refuseHeld(ctx context.Context, without Without) error {
 	}
 }
 
-// holders asks the database who reads the slot or is connected as the pipeline. Where there is no database any
+// holders asks the database who streams. Where there is no database any
 // more, an open Kafka transaction is the sign of a running instance.
 func (c *Claim) holders(ctx context.Context, without Without) ([]string, error) {
 	switch {
-	case c.admin != nil:
-		return c.admin.Holders(ctx)
+	case c.db != nil:
+		return c.db.Holders(ctx)
 	case !without.Kafka:
 		return openTransaction(ctx, c.cfg)
 	}

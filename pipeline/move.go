@@ -9,24 +9,40 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"outferry/configs"
 	"outferry/offsets"
 	"outferry/outbox"
 	"outferry/walstream"
 )
 
-// Target says where a position shall move: one of LSN, FromSlot and Now, or, with none of them and AcceptGap,
-// wherever the slot makes it possible to go on.
+// Target says where a position shall move: to one place, or, with none and AcceptGap, wherever the server makes it
+// possible to go on.
 type Target struct {
-	LSN       walstream.LSN // 0: not named
-	FromSlot  bool          // the slot's confirmed_flush_lsn
-	Now       bool          // the end of the server's WAL
+	LSN       walstream.LSN // PostgreSQL; 0: not named
+	FromSlot  bool          // PostgreSQL: the slot's confirmed_flush_lsn
+	GTID      string        // MySQL and MariaDB: the transactions that count as published
+	File      string        // MySQL and MariaDB: with Pos, a place in the log
+	Pos       uint64
+	Now       bool // the end of the server's log
 	AcceptGap bool
+}
+
+// Fits returns an error that names the right flags where a target is of another kind of database.
+func (t Target) Fits(cfg *configs.Pipeline) error {
+	postgres := cfg.Source.Type == "postgres"
+	switch {
+	case postgres && (t.GTID != "" || t.File != ""):
+		return fmt.Errorf("--gtid, --file and --pos are for MySQL and MariaDB, and pipeline %s reads PostgreSQL: use --lsn, --from-slot or --now", cfg.Name)
+	case !postgres && (t.LSN != 0 || t.FromSlot):
+		return fmt.Errorf("--lsn and --from-slot are for PostgreSQL, and pipeline %s reads %s: use --gtid, --file with --pos, or --now", cfg.Name, cfg.Source.Type)
+	}
+	return nil
 }
 
 // Move is a change of a position that was thought through and not made yet.
 type Move struct {
-	From    string   `json:"from"` // LSN, or none
-	To      string   `json:"to"`   // LSN; "" with NewSlot, which is made where the log ends
+	From    string   `json:"from"` // LSN, GTID set or FILE:POS; or none
+	To      string   `json:"to"`   // likewise; "" with NewSlot, which is made where the log ends
 	Gap     bool     `json:"gap"`  // rows are skipped
 	Repeat  bool     `json:"repeat"`
 	NewSlot bool     `json:"new_slot"`
@@ -41,13 +57,25 @@ func (m *Move) say(format string, args ...any) { m.Says = append(m.Says, fmt.Spr
 // Harmless reports whether nothing is skipped and nothing comes twice.
 func (m *Move) Harmless() bool { return !m.Gap && !m.Repeat && !m.NewSlot }
 
-// Plan thinks a move through. It refuses one that the slot can't serve, and one that skips rows unless the target
+// refuseGap keeps rows from being skipped unless that is accepted.
+func (m *Move) refuseGap(accept bool) error {
+	if !m.Gap || accept {
+		return nil
+	}
+	return &outbox.Fault{Code: "offsets.gap", Class: outbox.Environment,
+		Err: fmt.Errorf("move from %s to %s: it skips rows: %s", m.From, m.To, strings.Join(m.Says, "; ")), Remedy: "add --accept-gap if that is what you want"}
+}
+
+// Plan thinks a move through. It refuses one that the server can't serve, and one that skips rows unless the target
 // accepts that.
 func (c *Claim) Plan(ctx context.Context, t Target) (*Move, error) {
 	if c.cfg.Source.Snapshot == "initial_only" {
 		return nil, &outbox.Fault{Code: "offsets.no_slot", Class: outbox.Config,
-			Err:    fmt.Errorf("move pipeline %s: source.snapshot is initial_only, so it has no slot to go on from", c.cfg.Name),
+			Err:    fmt.Errorf("move pipeline %s: source.snapshot is initial_only, so there is nothing to go on from", c.cfg.Name),
 			Remedy: "start over with outferry offsets reset " + c.cfg.Name}
+	}
+	if c.binlog != nil {
+		return c.planLog(t)
 	}
 	slot, err := c.admin.Slot(ctx)
 	if err != nil {
@@ -111,11 +139,7 @@ func (c *Claim) planTo(ctx context.Context, to walstream.LSN, pos outbox.Positio
 	if m.Gap && from > 0 && from < to {
 		c.sayGap(ctx, m, from, to, slot)
 	}
-	if m.Gap && !accept {
-		return nil, &outbox.Fault{Code: "offsets.gap", Class: outbox.Environment,
-			Err: fmt.Errorf("move from %s to %s: it skips rows: %s", m.From, m.To, strings.Join(m.Says, "; ")), Remedy: "add --accept-gap if that is what you want"}
-	}
-	return m, nil
+	return m, m.refuseGap(accept)
 }
 
 // compare fills in where the pipeline stands, and returns the place up to which everything is published.

@@ -25,6 +25,9 @@ func step(what, name string, removed bool) Step {
 func (c *Claim) Reset(ctx context.Context) ([]Step, error) {
 	pg := &c.cfg.Source.Postgres
 	var done []Step
+	if c.binlog != nil {
+		return c.forget(ctx, nil) // nothing is kept on the server
+	}
 	if pg.Create {
 		removed, err := c.admin.DropSlot(ctx)
 		if err != nil {
@@ -52,6 +55,9 @@ func (c *Claim) Remove(ctx context.Context) ([]Step, error) {
 
 func (c *Claim) removeFromDatabase(ctx context.Context) ([]Step, error) {
 	pg := &c.cfg.Source.Postgres
+	if c.cfg.Source.Type != "postgres" {
+		return nil, nil // nothing is kept on the server
+	}
 	if c.admin == nil {
 		return []Step{{What: "slot", Name: pg.Slot, Done: "skipped", Reason: "--skip-database"},
 			{What: "publication", Name: pg.Publication, Done: "skipped", Reason: "--skip-database"}}, nil

@@ -6,6 +6,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"outferry/binlog"
 	"outferry/configs"
 	"outferry/offsets"
 	"outferry/outbox"
@@ -19,16 +20,19 @@ const lookTimeout = 10 * time.Second
 // and its side is among Missing.
 type Standing struct {
 	Pipeline string          `json:"pipeline"`
-	Record   *offsets.Record `json:"record"`      // nil: none
-	Lag      *int64          `json:"lag_bytes"`   // from the position to the end of the server's WAL
-	ServerAt string          `json:"server_lsn"`  // the end of the server's WAL
-	Slot     *walstream.Slot `json:"slot"`        // nil: not asked
+	Record   *offsets.Record `json:"record"`     // nil: none
+	Lag      *int64          `json:"lag_bytes"`  // from the position to the end of the server's WAL
+	ServerAt string          `json:"server_lsn"` // the end of the server's WAL
+	Slot     *walstream.Slot `json:"slot"`       // PostgreSQL; nil: not asked
+	Log      *binlog.Log     `json:"log"`        // MySQL and MariaDB; nil: not asked
+	Behind   *int64          `json:"lag_transactions"`
 	Running  []string        `json:"running"`     // who streams
 	Continue *Verdict        `json:"continue"`    // nil: not known
 	Missing  []Verdict       `json:"unreachable"` // sides that could not be asked
 
 	Position outbox.Position `json:"-"`
-	Place    walstream.Place `json:"-"`
+	Place    walstream.Place `json:"-"` // PostgreSQL
+	LogPlace binlog.Place    `json:"-"` // MySQL and MariaDB
 }
 
 // Verdict is what a start would say.
@@ -61,6 +65,10 @@ func (s *Standing) Err() error {
 func Stand(ctx context.Context, cfg *configs.Pipeline) *Standing {
 	s := &Standing{Pipeline: cfg.Name, Running: []string{}, Missing: []Verdict{}}
 	known := s.askKafka(ctx, cfg)
+	if cfg.Source.Type != "postgres" {
+		s.askLog(ctx, cfg, known)
+		return s
+	}
 	admin, err := walstream.OpenAdmin(ctx, cfg, hclog.NewNullLogger())
 	if err != nil {
 		s.Missing = append(s.Missing, verdictOf(err))
@@ -78,7 +86,7 @@ func (s *Standing) askKafka(ctx context.Context, cfg *configs.Pipeline) bool {
 	rec, err := peek(ctx, cfg)
 	if err == nil && rec != nil {
 		s.Record, s.Position = rec, rec.Source()
-		s.Place, err = walstream.ParsePlace(s.Position)
+		err = s.parse(cfg)
 	}
 	if err == nil {
 		return true
@@ -90,6 +98,18 @@ func (s *Standing) askKafka(ctx context.Context, cfg *configs.Pipeline) bool {
 	}
 	s.Missing = append(s.Missing, v)
 	return false
+}
+
+func (s *Standing) parse(cfg *configs.Pipeline) (err error) {
+	if cfg.Source.Type == "postgres" {
+		s.Place, err = walstream.ParsePlace(s.Position)
+	} else {
+		s.LogPlace, err = binlog.ParsePlace(s.Position)
+	}
+	if err != nil {
+		return &outbox.Fault{Code: "kafka.offset_invalid", Class: outbox.PositionLost, Err: err, Remedy: "set it with outferry offsets set"}
+	}
+	return nil
 }
 
 func peek(ctx context.Context, cfg *configs.Pipeline) (*offsets.Record, error) {

@@ -6,51 +6,55 @@ import (
 	"errors"
 	"fmt"
 
+	"outferry/binlog"
 	"outferry/configs"
 	"outferry/offsets"
 	"outferry/outbox"
 	"outferry/walstream"
 )
 
-// Export returns a pipeline's newest record and its place.
-func Export(ctx context.Context, cfg *configs.Pipeline) (*offsets.Record, walstream.Place, error) {
+// Export returns a pipeline's newest record.
+func Export(ctx context.Context, cfg *configs.Pipeline) (*offsets.Record, error) {
 	rec, err := peek(ctx, cfg)
-	if err != nil {
-		return nil, walstream.Place{}, err
-	}
-	if rec == nil {
-		return nil, walstream.Place{}, &outbox.Fault{Code: "offsets.none", Class: outbox.Environment,
+	if err == nil && rec == nil {
+		err = &outbox.Fault{Code: "offsets.none", Class: outbox.Environment,
 			Err: fmt.Errorf("export the position of pipeline %s: topic %s has none", cfg.Name, cfg.Offsets.Topic)}
 	}
-	at, err := walstream.ParsePlace(rec.Source())
-	return rec, at, err
+	return rec, err
 }
 
 // ExportConnect returns a pipeline's position as the body of PATCH /connectors/NAME/offsets.
 func ExportConnect(ctx context.Context, cfg *configs.Pipeline, server string) ([]byte, error) {
-	rec, at, err := Export(ctx, cfg)
+	rec, err := Export(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Source.Type != "postgres" {
+		return exportLog(cfg, rec, server)
+	}
+	at, err := walstream.ParsePlace(rec.Source())
 	if err != nil {
 		return nil, err
 	}
 	if !at.Streaming() || rec.Partial || at.XID != 0 {
-		return nil, &outbox.Fault{Code: "offsets.not_at_transaction_end", Class: outbox.Environment,
-			Err:    fmt.Errorf("export the position of pipeline %s: it is in phase %s, or inside a transaction, which Connect has no words for", cfg.Name, at.Phase),
-			Remedy: "let the pipeline run until it streams, stop it and try again"}
+		return nil, notAtEnd(cfg, at.Phase)
 	}
 	return offsets.MarshalConnect(server, uint64(at.LSN))
+}
+
+func notAtEnd(cfg *configs.Pipeline, phase string) error {
+	return &outbox.Fault{Code: "offsets.not_at_transaction_end", Class: outbox.Environment,
+		Err:    fmt.Errorf("export the position of pipeline %s: it is in phase %s, or inside a transaction, which Connect has no words for", cfg.Name, phase),
+		Remedy: "let the pipeline run until it streams, stop it and try again"}
 }
 
 // PlanRecord thinks the import of an exported record through: it must be this pipeline's and be provable on this
 // server, as at a start.
 func (c *Claim) PlanRecord(ctx context.Context, rec *offsets.Record, accept bool) (*Move, error) {
-	at, err := walstream.ParsePlace(rec.Source())
-	if err != nil {
+	if err := c.checkRecord(rec); err != nil {
 		return nil, &outbox.Fault{Code: "offsets.invalid", Class: outbox.Config, Err: fmt.Errorf("import a record: %w", err)}
 	}
-	if at.Phase == "intent" {
-		return nil, &outbox.Fault{Code: "offsets.invalid", Class: outbox.Config, Err: errors.New("import a record: it is of a first start that has not begun")}
-	}
-	m, err := c.planPosition(ctx, rec.Source(), at, accept)
+	m, err := c.planPosition(ctx, rec.Source(), accept)
 	if err != nil {
 		return nil, err
 	}
@@ -61,9 +65,27 @@ func (c *Claim) PlanRecord(ctx context.Context, rec *offsets.Record, accept bool
 	return m, nil
 }
 
+func (c *Claim) checkRecord(rec *offsets.Record) error {
+	if c.binlog != nil {
+		_, err := binlog.ParsePlace(rec.Source())
+		return err
+	}
+	at, err := walstream.ParsePlace(rec.Source())
+	if err == nil && at.Phase == "intent" {
+		err = errors.New("it is of a first start that has not begun")
+	}
+	return err
+}
+
 // PlanConnect thinks a take-over from Debezium through. The position must be provably at the end of a
 // transaction, or at a row inside one that the slot still brings.
 func (c *Claim) PlanConnect(ctx context.Context, o *offsets.ConnectOffset, accept bool) (*Move, error) {
+	if (o.Log != nil) != (c.binlog != nil) {
+		return nil, &outbox.Fault{Code: "offsets.invalid", Class: outbox.Config, Err: fmt.Errorf("import an offset of Connect: it is of %s, and pipeline %s reads %s", o.Database(), c.cfg.Name, c.cfg.Source.Type)}
+	}
+	if o.Log != nil {
+		return c.planConnectLog(ctx, o, accept)
+	}
 	pos, err := c.locate(ctx, o)
 	if err != nil {
 		return nil, err
@@ -72,7 +94,7 @@ func (c *Claim) PlanConnect(ctx context.Context, o *offsets.ConnectOffset, accep
 	if err != nil {
 		return nil, err
 	}
-	m, err := c.planPosition(ctx, pos, at, accept)
+	m, err := c.planPosition(ctx, pos, accept)
 	if err != nil {
 		return nil, err
 	}
@@ -85,9 +107,6 @@ func (c *Claim) PlanConnect(ctx context.Context, o *offsets.ConnectOffset, accep
 
 // locate turns the connector's offset into a position. Its lsn is a transaction's end only with COMMIT.
 func (c *Claim) locate(ctx context.Context, o *offsets.ConnectOffset) (outbox.Position, error) {
-	unproven := func(remedy, format string, args ...any) (outbox.Position, error) {
-		return nil, &outbox.Fault{Code: "connect.position_unproven", Class: outbox.PositionLost, Err: fmt.Errorf(format, args...), Remedy: remedy}
-	}
 	switch {
 	case o.Snapshot:
 		return unproven("let the connector finish it", "continue at %s: the connector's snapshot is unfinished", walstream.LSN(o.LSN))
@@ -109,9 +128,20 @@ func (c *Claim) locate(ctx context.Context, o *offsets.ConnectOffset) (outbox.Po
 	return c.admin.Locate(ctx, walstream.Handled{LSN: walstream.LSN(o.LSN), Committed: walstream.LSN(o.Committed), XID: o.XID, Processed: o.Changes})
 }
 
+func unproven(remedy, format string, args ...any) (outbox.Position, error) {
+	return nil, &outbox.Fault{Code: "connect.position_unproven", Class: outbox.PositionLost, Err: fmt.Errorf(format, args...), Remedy: remedy}
+}
+
 // planPosition is planTo for a position from elsewhere. Where Kafka has none yet there is nothing to compare: the
 // import is the witness.
-func (c *Claim) planPosition(ctx context.Context, pos outbox.Position, at walstream.Place, accept bool) (*Move, error) {
+func (c *Claim) planPosition(ctx context.Context, pos outbox.Position, accept bool) (*Move, error) {
+	if c.binlog != nil {
+		return c.planLogPosition(pos, accept)
+	}
+	at, err := walstream.ParsePlace(pos)
+	if err != nil {
+		return nil, err
+	}
 	if _, err := c.admin.Continue(ctx, pos); err != nil {
 		return nil, err
 	}

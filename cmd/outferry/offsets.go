@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"outferry/configs"
 	"outferry/pipeline"
 	"outferry/walstream"
 )
@@ -28,36 +29,49 @@ func newSetCommand() *cobra.Command {
 	var a aim
 	var lsn string
 	var target pipeline.Target
+	fits := func(cfg *configs.Pipeline) error { return target.Fits(cfg) }
 	cmd := &cobra.Command{
 		Use:   "set NAME",
 		Short: "Move a stopped pipeline to another position, or accept a gap",
 		Long: `Move a stopped pipeline to another position, or accept a gap.
 
+  --now          go on from the end of the server's log
+  --accept-gap   allow a move to skip rows; alone, when a start refuses: go on from the slot as it is now, or
+                 from a new one (and a new publication) where it is gone; on MySQL and MariaDB from what is left
+                 of a purged log, else from its end
+
+PostgreSQL:
   --lsn X/Y      everything committed before X/Y counts as published
   --from-slot    go on from where the slot was confirmed (its confirmed_flush_lsn)
-  --now          go on from the end of the server's WAL
-  --accept-gap   allow one of these to skip rows; alone, after a lost or moved slot: go on from the slot as it
-                 is now, or from a new one (and a new publication) where it is gone
+
+MySQL and MariaDB:
+  --gtid SET     the transactions of SET count as published, and no others
+  --file F --pos N   everything before the place in the log counts as published, where the server has no GTIDs
+                 or source.mysql.position is file
 
 What is skipped or comes again is said before anything is changed. A running pipeline is refused.
 
 ` + aimExits,
-		Example: "  outferry offsets set posts --from-slot --config configs/postgres.yaml\n  outferry offsets set posts --accept-gap --yes --config configs/postgres.yaml",
+		Example: "  outferry offsets set posts --from-slot --config configs/postgres.yaml\n  outferry offsets set posts --accept-gap --yes --config configs/postgres.yaml\n  outferry offsets set comments --gtid 0-1-270 --config configs/mysql.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := parseTarget(&target, lsn, cmd.Flags().Changed("lsn")); err != nil {
 				return &exitError{code: 2, err: err}
 			}
-			return a.move(cmd, args[0], func(ctx context.Context, c *pipeline.Claim) (*pipeline.Move, error) { return c.Plan(ctx, target) })
+			return a.move(cmd, args[0], fits, func(ctx context.Context, c *pipeline.Claim) (*pipeline.Move, error) { return c.Plan(ctx, target) })
 		},
 	}
 	a.writeFlags(cmd)
 	cmd.Flags().StringVar(&lsn, "lsn", "", "the place in the WAL, as in 0/16B3748")
 	cmd.Flags().BoolVar(&target.FromSlot, "from-slot", false, "where the slot was confirmed")
-	cmd.Flags().BoolVar(&target.Now, "now", false, "the end of the server's WAL")
+	cmd.Flags().StringVar(&target.GTID, "gtid", "", "the GTID set that counts as published")
+	cmd.Flags().StringVar(&target.File, "file", "", "with --pos: a file of the binary log")
+	cmd.Flags().Uint64Var(&target.Pos, "pos", 0, "with --file: where in it a transaction begins")
+	cmd.Flags().BoolVar(&target.Now, "now", false, "the end of the server's log")
 	cmd.Flags().BoolVar(&target.AcceptGap, "accept-gap", false, "skip rows")
-	cmd.MarkFlagsMutuallyExclusive("lsn", "from-slot", "now")
-	cmd.MarkFlagsOneRequired("lsn", "from-slot", "now", "accept-gap")
+	cmd.MarkFlagsMutuallyExclusive("lsn", "from-slot", "gtid", "file", "now")
+	cmd.MarkFlagsRequiredTogether("file", "pos")
+	cmd.MarkFlagsOneRequired("lsn", "from-slot", "gtid", "file", "now", "accept-gap")
 	return cmd
 }
 
@@ -85,11 +99,17 @@ func (m moved) table(w io.Writer) {
 	fmt.Fprintf(w, "%s: moved from %s to %s\n", m.Pipeline, m.From, m.To)
 }
 
-// move claims the pipeline, thinks a move through, asks, and makes it.
-func (a *aim) move(cmd *cobra.Command, name string, plan func(context.Context, *pipeline.Claim) (*pipeline.Move, error)) error {
+// move claims the pipeline, thinks a move through, asks, and makes it. Fits says what is wrong before anything is
+// touched; it may be nil.
+func (a *aim) move(cmd *cobra.Command, name string, fits func(*configs.Pipeline) error, plan func(context.Context, *pipeline.Claim) (*pipeline.Move, error)) error {
 	cfg, log, err := a.find(name)
 	if err != nil {
 		return err
+	}
+	if fits != nil {
+		if err := fits(cfg); err != nil {
+			return &exitError{code: 2, err: err}
+		}
 	}
 	ctx, stop := interruptible(cmd)
 	defer stop()

@@ -18,8 +18,8 @@ func newShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show NAME",
 		Short: "Show where a pipeline stands and whether it can go on from there",
-		Long: `Show where a pipeline stands and whether it can go on from there: position, lag, slot, and the fault
-that a start would stop with. It changes nothing and works while the pipeline runs. Where the database or
+		Long: `Show where a pipeline stands and whether it can go on from there: position, lag, slot or binary log, and
+the fault that a start would stop with. It changes nothing and works while the pipeline runs. Where the database or
 Kafka can't be had, the rest is shown and the exit code is 3.
 
 ` + aimExits,
@@ -33,7 +33,7 @@ Kafka can't be had, the rest is shown and the exit code is 3.
 			ctx, stop := interruptible(cmd)
 			defer stop()
 			s := pipeline.Stand(ctx, cfg)
-			err = give(cmd, a.output, standing{s}, s.Err())
+			err = give(cmd, a.output, standing{s, cfg.Source.Type != "postgres"}, s.Err())
 			if exit, ok := err.(*exitError); ok {
 				exit.err = nil // the table says it
 			}
@@ -46,7 +46,10 @@ Kafka can't be had, the rest is shown and the exit code is 3.
 }
 
 // standing prints a pipeline.Standing: one fact a line, - for what is not known.
-type standing struct{ *pipeline.Standing }
+type standing struct {
+	*pipeline.Standing
+	ofLog bool // of MySQL or MariaDB
+}
 
 func (s standing) table(out io.Writer) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -54,12 +57,12 @@ func (s standing) table(out io.Writer) {
 	line := func(name, value string) { fmt.Fprintf(w, "%s\t%s\n", name, value) }
 	line("PIPELINE", s.Pipeline)
 	s.position(line)
-	lag := "-"
-	if s.Lag != nil {
-		lag = fmt.Sprintf("%d bytes (%s), the server's WAL ends at %s", *s.Lag, size(*s.Lag), s.ServerAt)
+	line("LAG", s.lag())
+	if s.ofLog {
+		line("LOG", s.log())
+	} else {
+		line("SLOT", s.slot())
 	}
-	line("LAG", lag)
-	line("SLOT", s.slot())
 	if len(s.Running) > 0 {
 		line("RUNNING", strings.Join(s.Running, "; "))
 	}
@@ -75,6 +78,16 @@ func (s standing) position(line func(name, value string)) {
 		line("POSITION", s.noPosition())
 		return
 	}
+	line("POSITION", s.place())
+	line("SEQ", fmt.Sprint(r.Seq))
+	line("EVENTS", fmt.Sprint(r.Events))
+	line("WRITTEN", fmt.Sprintf("%s (%s) by instance %s", r.At.Format(time.RFC3339), humanize.Time(r.At), r.Instance))
+}
+
+func (s standing) place() string {
+	if s.ofLog {
+		return s.logPlace()
+	}
 	at := s.Place
 	text := "phase " + at.Phase
 	if at.LSN > 0 {
@@ -85,10 +98,17 @@ func (s standing) position(line func(name, value string)) {
 	} else if at.Rows > 0 {
 		text += fmt.Sprintf(", %d rows published", at.Rows)
 	}
-	line("POSITION", text)
-	line("SEQ", fmt.Sprint(r.Seq))
-	line("EVENTS", fmt.Sprint(r.Events))
-	line("WRITTEN", fmt.Sprintf("%s (%s) by instance %s", r.At.Format(time.RFC3339), humanize.Time(r.At), r.Instance))
+	return text
+}
+
+func (s standing) lag() string {
+	switch {
+	case s.ofLog:
+		return s.logLag()
+	case s.Lag == nil:
+		return "-"
+	}
+	return fmt.Sprintf("%d bytes (%s), the server's WAL ends at %s", *s.Lag, size(*s.Lag), s.ServerAt)
 }
 
 // noPosition tells "there is none" from "it is not known".

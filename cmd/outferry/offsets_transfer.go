@@ -25,7 +25,8 @@ func newExportCommand() *cobra.Command {
 		Short: "Print a pipeline's position as JSON",
 		Long: `Print a pipeline's position as JSON: the offset record, which offsets import reads; or, with --to-connect,
 the body of PATCH /connectors/CONNECTOR/offsets of Kafka Connect, for a Debezium connector that shall go on
-where this pipeline stopped. The connector must be stopped while it is written, and read the same slot.
+where this pipeline stopped. The connector must be stopped while it is written, and read the same slot, or the
+same server's binary log.
 
 ` + aimExits,
 		Example: "  outferry offsets export posts --config configs/postgres.yaml > posts.json\n  outferry offsets export posts --to-connect --server blog --config configs/postgres.yaml",
@@ -55,7 +56,7 @@ func (a *aim) export(cmd *cobra.Command, name string, toConnect bool, server str
 		text, err = pipeline.ExportConnect(ctx, cfg, server)
 	} else {
 		var rec *offsets.Record
-		if rec, _, err = pipeline.Export(ctx, cfg); err == nil {
+		if rec, err = pipeline.Export(ctx, cfg); err == nil {
 			text = rec.Marshal()
 		}
 	}
@@ -88,7 +89,8 @@ func newImportCommand() *cobra.Command {
 
 FILE, or standard input, holds what offsets export printed; with --from-connect, what Kafka Connect answers to
 GET /connectors/CONNECTOR/offsets. With --topic and --connector the offset is read from Connect's own topic.
-Stop the connector first (PUT /connectors/CONNECTOR/stop) and let the pipeline use its slot and publication.
+Stop the connector first (PUT /connectors/CONNECTOR/stop), and on PostgreSQL let the pipeline use its slot and
+publication. On MySQL and MariaDB an offset is taken that stands at the end of a transaction.
 
 A position is taken only where it is proven that everything before it is published and nothing after it.
 
@@ -99,7 +101,7 @@ A position is taken only where it is proven that everything before it is publish
 			if err := o.read(cmd, args[1:]); err != nil {
 				return &exitError{code: 2, err: err}
 			}
-			return a.move(cmd, args[0], func(ctx context.Context, c *pipeline.Claim) (*pipeline.Move, error) { return o.plan(ctx, c, args[0]) })
+			return a.move(cmd, args[0], nil, func(ctx context.Context, c *pipeline.Claim) (*pipeline.Move, error) { return o.plan(ctx, c, args[0]) })
 		},
 	}
 	a.writeFlags(cmd)

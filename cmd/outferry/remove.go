@@ -32,8 +32,8 @@ func newResetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reset NAME",
 		Short: "Forget a stopped pipeline's position, so that the next run is a first start",
-		Long: `Forget a stopped pipeline's position, so that the next run is a first start. The offset record and the
-slot go; the publication stays. With source.snapshot: initial the next run publishes every row that is in the
+		Long: `Forget a stopped pipeline's position, so that the next run is a first start. The offset record and, on
+PostgreSQL, the slot go; the publication stays. With source.snapshot: initial the next run publishes every row that is in the
 tables again; with no_data it begins where the log ends then, and what was committed meanwhile is skipped.
 
 ` + aimExits,
@@ -49,7 +49,7 @@ tables again; with no_data it begins where the log ends then, and what was commi
 
 func sayReset(cfg *configs.Pipeline) []string {
 	says := []string{"the offset record and the group go"}
-	if cfg.Source.Postgres.Create {
+	if cfg.Source.Type == "postgres" && cfg.Source.Postgres.Create {
 		says = append(says, "slot "+cfg.Source.Postgres.Slot+" is dropped, with the WAL that it keeps")
 	}
 	if cfg.Source.Snapshot == "no_data" {
@@ -64,8 +64,8 @@ func newRemoveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "remove NAME",
 		Short: "Take a stopped pipeline down for good: slot, publication, offset record",
-		Long: `Take a stopped pipeline down for good: slot, publication (one of our name only, and not with
-source.postgres.create: false), offset record, group. Topics with events stay. What is gone already is said,
+		Long: `Take a stopped pipeline down for good: on PostgreSQL slot and publication (one of our name only, and not
+with source.postgres.create: false), then offset record and group. On MySQL and MariaDB nothing is kept. Topics with events stay. What is gone already is said,
 and is no error. A forgotten slot keeps WAL until the database's disk is full.
 
 ` + aimExits,
@@ -87,9 +87,12 @@ and is no error. A forgotten slot keeps WAL until the database's disk is full.
 
 func sayRemove(cfg *configs.Pipeline, without pipeline.Without) (says []string) {
 	pg := cfg.Source.Postgres
-	if without.Database {
+	switch {
+	case cfg.Source.Type != "postgres":
+		says = append(says, "nothing is kept on the database's server: what is not published yet is never published")
+	case without.Database:
 		says = append(says, "the database is left alone: if it still exists, slot "+pg.Slot+" keeps WAL for ever")
-	} else {
+	default:
 		says = append(says, "slot "+pg.Slot+" and the pipeline's own publication go: what is not published yet is never published")
 	}
 	if without.Kafka {

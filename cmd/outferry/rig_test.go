@@ -93,6 +93,19 @@ func (r *rig) config(set ...string) *configs.Pipeline {
 // start runs the pipeline; the func it returns stops it and checks that it ended in order.
 func (r *rig) start(set ...string) (stop func()) {
 	r.Helper()
+	end := r.launch(set...)
+	return func() {
+		r.Helper()
+		end()
+		servers.Eventually(r.T, time.Minute, "nobody reads the slot", func() bool {
+			return r.db.Text(r.T, "SELECT active FROM pg_replication_slots WHERE slot_name = $1", r.slot()) != "true"
+		})
+	}
+}
+
+// launch runs the pipeline on any database.
+func (r *rig) launch(set ...string) (stop func()) {
+	r.Helper()
 	p := pipeline.New(r.config(set...), hclog.New(&hclog.LoggerOptions{Output: r.Output(), Level: hclog.Info}), status.NewRegistry("test", false).Pipeline(r.name), 10*time.Second)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -103,9 +116,6 @@ func (r *rig) start(set ...string) (stop func()) {
 		if err := <-ended; err != nil {
 			r.Fatal("run: ", err)
 		}
-		servers.Eventually(r.T, time.Minute, "nobody reads the slot", func() bool {
-			return r.db.Text(r.T, "SELECT active FROM pg_replication_slots WHERE slot_name = $1", r.slot()) != "true"
-		})
 	}
 }
 

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"outferry/internal/servers"
+)
+
+// logRig is a rig on MySQL or MariaDB.
+type logRig struct {
+	*rig
+	my *servers.MySQLDatabase
+}
+
+// eachLog runs a test on every server of this run.
+func eachLog(t *testing.T, test func(t *testing.T, version string)) {
+	for _, version := range servers.MySQLVersions(t) {
+		t.Run(version, func(t *testing.T) { test(t, version) })
+	}
+}
+
+func newLogRig(t *testing.T, db *servers.MySQLDatabase, more ...string) *logRig {
+	t.Helper()
+	r := &logRig{my: db, rig: &rig{T: t, broker: servers.Kafka(t), name: strings.TrimSuffix(servers.Kafka(t).Prefix(t), "-")}}
+	db.Exec(t, "CREATE TABLE outbox (id varchar(32) PRIMARY KEY, aggregatetype varchar(64), aggregateid varchar(64), type varchar(64), payload text)")
+	r.file = filepath.Join(t.TempDir(), "comments.yaml")
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("outferry"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf("name: %s\nsource:\n  url: %s\n  password: ${file:%s}\n  tables: [outbox]\n  heartbeat_interval: 1s\n%skafka:\n  brokers: [%s]\n",
+		r.name, strings.Replace(db.URL("outferry"), ":outferry@", "@", 1), secret, strings.Join(more, ""), r.broker.Addr)
+	if err := os.WriteFile(r.file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// ownServer is a rig on a server of its own, whose log may be purged and reset.
+func ownServer(t *testing.T, o servers.MySQLOptions, more ...string) (*logRig, *servers.MySQLServer) {
+	t.Helper()
+	m := servers.StartMySQL(t, o)
+	return newLogRig(t, m.Database(t), more...), m
+}
+
+func (r *logRig) maria() bool { return strings.HasPrefix(r.my.Version, "mariadb") }
+
+// insert commits one transaction of n rows, whose payloads count up.
+func (r *logRig) insert(n int) {
+	r.Helper()
+	var rows []string
+	for range n {
+		r.next++
+		rows = append(rows, fmt.Sprintf("('%06d', '%s', 'k', 't', '%[1]d')", r.next, r.name))
+	}
+	r.my.Exec(r.T, "INSERT INTO outbox VALUES "+strings.Join(rows, ","))
+}
+
+func setFlags(set []string) (flags []string) {
+	for _, s := range set {
+		flags = append(flags, "--set", s)
+	}
+	return flags
+}
+
+// executed is the server's GTID set.
+func (r *logRig) executed() string {
+	r.Helper()
+	if r.maria() {
+		return r.my.Text(r.T, "SELECT @@GLOBAL.gtid_binlog_pos")
+	}
+	return strings.ReplaceAll(r.my.Text(r.T, "SELECT @@GLOBAL.gtid_executed"), "\n", "")
+}
+
+// runUntil runs the pipeline until it has published the payload and streams from a whole transaction.
+func (r *logRig) runUntil(payload int, set ...string) {
+	r.Helper()
+	stop := r.launch(set...)
+	defer func() {
+		stop()
+		servers.Eventually(r.T, time.Minute, "the server sees that it is gone", func() bool { return !strings.Contains(r.do("show", setFlags(set)...).out, "RUNNING") })
+	}()
+	r.await(payload)
+	servers.Eventually(r.T, time.Minute, "it streams", func() bool {
+		rec := r.record(set...)
+		return strings.Contains(string(rec.Position), `"phase":"stream"`) && strings.Contains(string(rec.Position), `"file"`)
+	})
+}

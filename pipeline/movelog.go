@@ -1,0 +1,148 @@
+package pipeline
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"outferry/binlog"
+	"outferry/offsets"
+	"outferry/outbox"
+)
+
+// Moves on MySQL and MariaDB. Nothing there remembers a pipeline, so the record alone says what is published, and
+// the server's log what can still be had.
+
+// planLog is Plan for a binlog.
+func (c *Claim) planLog(t Target) (*Move, error) {
+	var to outbox.Position
+	var err error
+	switch {
+	case t.GTID != "":
+		to, err = c.binlog.AtGTID(t.GTID)
+	case t.File != "":
+		to, err = c.binlog.AtFile(t.File, t.Pos)
+	case t.Now:
+		to, err = c.binlog.Now()
+	default:
+		return c.planLogGap()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := c.binlog.Continue(to); err != nil {
+		return nil, err
+	}
+	return c.planLogTo(to, t.AcceptGap)
+}
+
+// planLogTo compares where the pipeline stands with where it shall.
+func (c *Claim) planLogTo(to outbox.Position, accept bool) (*Move, error) {
+	place, err := binlog.ParsePlace(to)
+	if err != nil {
+		return nil, err
+	}
+	m := &Move{From: "none", To: place.String(), rec: offsets.Record{Config: c.cfg.Hash(), Position: json.RawMessage(to)}}
+	if err := c.compareLog(m, to); err != nil {
+		return nil, err
+	}
+	return m, m.refuseGap(accept)
+}
+
+func (c *Claim) compareLog(m *Move, to outbox.Position) error {
+	if c.rec == nil {
+		m.Gap = true
+		m.say("Kafka has no position of this pipeline: everything before %s counts as published, whether it was or not", m.To)
+		if c.cfg.Source.Snapshot == "initial" {
+			m.say("there will be no snapshot: rows that are in the tables and were committed before are not published any more")
+		}
+		return nil
+	}
+	at, err := binlog.ParsePlace(c.rec.Source())
+	if err != nil {
+		m.From = "a position that can't be read"
+		m.differ(binlog.Difference{Unknown: err.Error()}, c.rec.At)
+		return nil
+	}
+	m.From = at.String()
+	if at.Snapshotting() {
+		m.Gap = true
+		m.say("the snapshot is not finished (%d rows published): rows that were in the tables and are not published yet are skipped", at.Rows)
+	}
+	d, err := c.binlog.Compare(c.rec.Source(), to)
+	if err != nil {
+		return err
+	}
+	m.differ(d, c.rec.At)
+	if at.Inside {
+		m.Repeat = true
+		m.say("transaction %s is published in part (%d rows): that is forgotten", at.Part, at.Rows)
+	}
+	if m.Nothing = m.Harmless() && at.Streaming(); m.Nothing {
+		m.say("it stands at %s", m.To)
+	}
+	return nil
+}
+
+// differ says what a move skips and repeats. Both count transactions of the whole server.
+func (m *Move) differ(d binlog.Difference, since time.Time) {
+	if d.Unknown != "" {
+		m.Gap, m.Repeat = true, true
+		m.say("%s: what is skipped or comes again can't be told", d.Unknown)
+	}
+	if d.Skipped != "" {
+		m.Gap = true
+		m.say("skipped: %s, with all outbox rows in it, since %s", d.Skipped, since.Format(time.RFC3339))
+	}
+	if d.Repeated != "" {
+		m.Repeat = true
+		m.say("outbox rows in %s are published again", d.Repeated)
+	}
+}
+
+// planLogGap goes on from wherever the log makes it possible: the position itself, else what is left of the log
+// behind it, else the end.
+func (c *Claim) planLogGap() (*Move, error) {
+	cause := c.unread
+	if c.rec != nil {
+		if cause = c.binlog.Continue(c.rec.Source()); cause == nil {
+			return &Move{Nothing: true, Says: []string{"the position can be continued as it is: there is no gap to accept"}}, nil
+		}
+	}
+	if cause == nil {
+		return &Move{Nothing: true, Says: []string{"there is no position: the next run is a first start"}}, nil
+	}
+	if faultOf(cause).Class != outbox.PositionLost {
+		return nil, cause
+	}
+	to, err := c.nearest(cause)
+	if err != nil {
+		return nil, err
+	}
+	m, err := c.planLogTo(to, true)
+	if err != nil {
+		return nil, err
+	}
+	m.Gap, m.Nothing = true, false // numbers that were used again look the same
+	m.Says = append([]string{"what stands in the way: " + faultOf(cause).Err.Error()}, m.Says...)
+	return m, nil
+}
+
+// nearest is the beginning of what is left where the log was purged. After a reset, a restored backup or another
+// server nothing says how the two histories belong together, so there it is the end.
+func (c *Claim) nearest(cause error) (outbox.Position, error) {
+	if faultOf(cause).Code == "mysql.log_purged" {
+		to, err := c.binlog.Nearest(c.rec.Source())
+		if err != nil || c.binlog.Continue(to) == nil {
+			return to, err
+		}
+	}
+	to, err := c.binlog.Now()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.binlog.Continue(to); err != nil {
+		return nil, fmt.Errorf("go on at the end of the log: %w", err)
+	}
+	return to, nil
+}
