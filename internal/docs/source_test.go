@@ -90,6 +90,12 @@ func (g *given) use(n ast.Node) {
 				g.add(n.Rhs[i])
 			}
 		}
+	case *ast.ValueSpec: // a constant that several places use, as codeLost
+		for i, name := range n.Names {
+			if strings.HasPrefix(name.Name, g.parameter) && i < len(n.Values) {
+				g.add(n.Values[i])
+			}
+		}
 	case *ast.CallExpr:
 		g.call(n)
 	}
