@@ -296,15 +296,13 @@ func (s *Store) groupOffsets(ctx context.Context) (got kadm.OffsetResponses, err
 	}
 }
 
-const codeLost = "kafka.offsets_lost"
-
 func isLost(err error) bool {
 	var f *outbox.Fault
-	return errors.As(err, &f) && f.Code == codeLost
+	return errors.As(err, &f) && f.Code == "kafka.offsets_lost"
 }
 
 func (s *Store) lost(witness string) error {
-	return &outbox.Fault{Code: codeLost, Class: outbox.PositionLost,
+	return &outbox.Fault{Code: "kafka.offsets_lost", Class: outbox.PositionLost,
 		Err:    fmt.Errorf("topic %s has no record of pipeline %s, but %s", s.Topic, s.Pipeline, witness),
 		Remedy: "the topic was deleted or emptied: set the position with outferry offsets set, or start over with outferry offsets reset"}
 }
