@@ -92,6 +92,30 @@ func TestTheStandbyTakesOverOnMySQL(t *testing.T) {
 	})
 }
 
+// A frozen leader loses the lock of its replica number, wakes up with a transaction open, and must not commit it.
+func TestAFrozenLeaderOnMySQLNeverPublishesAgain(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		s := newStage(t, options{version: version})
+		leader, standby := pair(s)
+		tr := s.load(200)
+		for range rounds(1, 10) {
+			some(time.Second, 2*time.Second)
+			leader.signalStop()
+			frozen := time.Now()
+			standby.streaming(40 * time.Second)
+			standby.says("first event delivered", 20*time.Second)
+			t.Logf("took over after %s", time.Since(frozen).Round(time.Millisecond))
+			leader.signalGo()
+			servers.Eventually(t, 20*time.Second, "the woken leader stands by", func() bool { return leader.state() == "standby" })
+			leader, standby = standby, leader
+		}
+		r := tr.verdict()
+		if most := 2 + rounds(1, 10); r.Stats.Instances > most { // a new name for each that took over
+			t.Errorf("%d instances published, want %d at most", r.Stats.Instances, most)
+		}
+	})
+}
+
 func TestStoppingInOrderOnMySQLRedeliversNothing(t *testing.T) {
 	each(t, func(t *testing.T, version string) {
 		s := newStage(t, options{version: version})
