@@ -92,7 +92,8 @@ func (g *given) use(n ast.Node) {
 		}
 	case *ast.ValueSpec: // a constant that several places use, as codeLost
 		for i, name := range n.Names {
-			if strings.HasPrefix(name.Name, g.parameter) && i < len(n.Values) {
+			rest, ok := strings.CutPrefix(name.Name, g.parameter)
+			if ok && rest != strings.ToLower(rest) && i < len(n.Values) {
 				g.add(n.Values[i])
 			}
 		}
