@@ -51,7 +51,7 @@ func (b *blog) start() {
 	b.t.Helper()
 	for _, m := range []*member{b.outferryPost, b.outferryComments} {
 		m.Start()
-		m.says("waiting")
+		m.says("table_missing")
 	}
 	for _, m := range []*member{b.post, b.comments} {
 		m.Start()
