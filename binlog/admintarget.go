@@ -83,6 +83,8 @@ func (a *Admin) betweenTransactions(p *position) error {
 		return refuse("the server finds no event there: %w", err)
 	case err != nil:
 		return transient("mysql.connection", "look at the log: %w", err)
+	case len(rows) > 0 && uint64(rows[0].int(1)) != p.Pos: // MySQL begins at the next event without a word
+		return refuse("the next event begins at %s", rows[0][1])
 	case len(rows) > 0 && !slices.Contains(startingEvents, rows[0][2]):
 		return refuse("a %s event is there, inside a transaction", rows[0][2])
 	}

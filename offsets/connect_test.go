@@ -44,7 +44,7 @@ func TestConnectOffsetsThatAreNotReadSayWhy(t *testing.T) {
 		{"none", `{"offsets":[{"partition":{"server":"a"},"offset":null}]}`, "there is none"},
 		{"several", two, "choose one with --server: a, b"},
 		{"no lsn", `{"offsets":[{"partition":{"server":"a"},"offset":{}}]}`, "has no lsn"},
-		{"MySQL", `{"offsets":[{"partition":{"server":"a"},"offset":{"file":"x","pos":4}}]}`, "MySQL"},
+		{"no place in a binlog", `{"offsets":[{"partition":{"server":"a"},"offset":{"file":"x"}}]}`, "no place in a binlog"},
 		{"xid out of range", `{"offsets":[{"partition":{"server":"a"},"offset":{"lsn":1,"txId":-1}}]}`, "out of range"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -61,6 +61,12 @@ func (r *logRig) insert(n int) {
 	r.my.Exec(r.T, "INSERT INTO outbox VALUES "+strings.Join(rows, ","))
 }
 
+// awaitGone waits until the server has noticed that the reader is gone.
+func (r *logRig) awaitGone(set ...string) {
+	r.Helper()
+	servers.Eventually(r.T, time.Minute, "the server sees that it is gone", func() bool { return !strings.Contains(r.do("show", setFlags(set)...).out, "RUNNING") })
+}
+
 func setFlags(set []string) (flags []string) {
 	for _, s := range set {
 		flags = append(flags, "--set", s)
@@ -81,10 +87,7 @@ func (r *logRig) executed() string {
 func (r *logRig) runUntil(payload int, set ...string) {
 	r.Helper()
 	stop := r.launch(set...)
-	defer func() {
-		stop()
-		servers.Eventually(r.T, time.Minute, "the server sees that it is gone", func() bool { return !strings.Contains(r.do("show", setFlags(set)...).out, "RUNNING") })
-	}()
+	defer func() { stop(); r.awaitGone(set...) }()
 	r.await(payload)
 	servers.Eventually(r.T, time.Minute, "it streams", func() bool {
 		rec := r.record(set...)

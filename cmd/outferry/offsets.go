@@ -52,7 +52,7 @@ MySQL and MariaDB:
 What is skipped or comes again is said before anything is changed. A running pipeline is refused.
 
 ` + aimExits,
-		Example: "  outferry offsets set posts --from-slot --config configs/postgres.yaml\n  outferry offsets set posts --accept-gap --yes --config configs/postgres.yaml\n  outferry offsets set comments --gtid 0-1-270 --config configs/mysql.yaml",
+		Example: "  outferry offsets set posts --from-slot --config configs/postgres.yaml\n  outferry offsets set posts --accept-gap --yes --config configs/postgres.yaml\n  outferry offsets set blog --gtid 0-1-270 --config configs/mysql.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := parseTarget(&target, lsn, cmd.Flags().Changed("lsn")); err != nil {

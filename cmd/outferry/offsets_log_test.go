@@ -25,6 +25,7 @@ func TestShowSaysWhereALogPipelineStands(t *testing.T) {
 		r.do("show").want(t, 0, "connection", "of the server", "CAN GO ON it runs")
 		r.do("set --now --accept-gap --yes").want(t, 3, "offsets.pipeline_runs")
 		stop()
+		r.awaitGone()
 		r.do("show").want(t, 0, "phase stream", "EVENTS 3", "LOG from", "transactions", "CAN GO ON yes")
 		got := decode[struct {
 			Result struct {
