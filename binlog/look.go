@@ -115,11 +115,22 @@ func (s *Source) lookAtReplication(c *client.Conn, srv *server) error {
 		sql = "SHOW SLAVE STATUS"
 	}
 	rows, err := query(c, sql)
+	if err != nil { // the account may not ask: what everybody may see speaks too
+		rows, err = query(c, traces(srv))
+	}
 	if err == nil && len(rows) > 0 {
 		return environment("mysql.replica_without_log", "set log_replica_updates in the replica's configuration and restart it, or point source.url at its source",
 			"the server is a replica and does not log what it replicates")
 	}
-	return nil
+	return err
+}
+
+// traces selects a row where the server replicates, or has: without the right to ask for its state.
+func traces(srv *server) string {
+	if srv.kind == mariaKind {
+		return "SELECT 1 FROM information_schema.global_status WHERE variable_name = 'SLAVES_RUNNING' AND variable_value > 0 OR @@gtid_slave_pos <> '' LIMIT 1"
+	}
+	return "SELECT 1 FROM performance_schema.replication_connection_configuration LIMIT 1"
 }
 
 // tableOf describes a table as the log would, as far as the catalog can say: for a look, and for snapshots.

@@ -15,11 +15,15 @@ import (
 	"outferry/outbox"
 	"outferry/router"
 	"outferry/sink"
+	"outferry/status"
 )
 
 // testifyEvery is how often the second witness of the offsets topic is renewed, testifyAgain when that failed:
 // a broker does not know a topic just made everywhere at once.
 const testifyEvery, testifyAgain = time.Hour, 30 * time.Second
+
+// holdsAfter is how long a stream goes on until it counts as holding, though nothing came.
+const holdsAfter = 10 * time.Second
 
 // ferry takes batches across: route, produce, commit with the offset, confirm. One goroutine does it all, so
 // the order of the log is the order in Kafka.
@@ -37,6 +41,7 @@ type ferry struct {
 	rec     offsets.Record // the last committed one
 	hold    load           // what the open transaction holds
 	inKafka atomic.Bool
+	holds   bool      // the stream does
 	testify time.Time // when the second witness is due
 }
 
@@ -65,6 +70,7 @@ func (f *ferry) loop(stop context.Context, out <-chan *outbox.Batch, ended <-cha
 	defer timer.Stop()
 	for {
 		f.status.Beat()
+		f.settle(false)
 		if err := f.passed(); err != nil {
 			return err
 		}
@@ -224,6 +230,17 @@ func (f *ferry) nextDeadline() time.Duration {
 	return max(limit-time.Since(began), 0)
 }
 
+// settle notes that the stream holds: something of it was committed, or it has gone on for a while.
+func (f *ferry) settle(committed bool) {
+	since := f.streams.Load()
+	if since == 0 || f.holds || !committed && time.Since(time.Unix(0, since)) < holdsAfter {
+		return
+	}
+	f.holds = true
+	f.status.State(status.Streaming, "")
+	f.settled()
+}
+
 // passed ends a session that takes one transaction at a time, once it has gone past the row that asked for it.
 func (f *ferry) passed() error {
 	if f.single && f.sink.Began().IsZero() && time.Since(f.since) > singleFor {
@@ -259,6 +276,7 @@ func (f *ferry) commit(ctx context.Context) error {
 	next.Position = append(json.RawMessage(nil), l.position...)
 	f.rec = next
 	f.src.Confirm(l.position)
+	f.settle(true)
 	f.report()
 	return f.testified(ctx, record.Offset)
 }

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	mrand "math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -46,12 +47,13 @@ type Pipeline struct {
 	status    *status.Pipeline
 	shutdown  time.Duration
 	instance  string
-	connected bool // a session has streamed: what fails now worked before
+	connected bool // a session has streamed for a while: what fails now worked before
 	single    bool
 	waiting   logging.Waiting
 	progress  progress
 	attempt   int
-	failing   time.Time // since when sessions have failed
+	failing   time.Time    // since when sessions have failed
+	streams   atomic.Int64 // when this session began to stream, nanoseconds since 1970; 0: not yet
 }
 
 // New returns a pipeline that runs once. shutdown bounds the orderly stop.
@@ -188,8 +190,9 @@ func jitter(d time.Duration) time.Duration {
 	return d*3/4 + time.Duration(mrand.Int64N(int64(d)/2+1))
 }
 
-// streaming is called when a session delivers: the waiting is over.
-func (p *Pipeline) streaming() {
+// settled is called once a session streams and keeps at it: the waiting is over. A stream that breaks as soon as
+// it begins is not.
+func (p *Pipeline) settled() {
 	if p.connected && p.attempt > 0 {
 		p.status.Reconnect()
 	}

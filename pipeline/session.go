@@ -14,6 +14,7 @@ import (
 
 // session is one attempt, from the look at the source to whatever ends it.
 func (p *Pipeline) session(ctx context.Context) error {
+	p.streams.Store(0)
 	src := p.source()
 	rt, err := router.New(p.cfg.Router, p.cfg.Encoding)
 	if err != nil {

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"time"
+
 	"outferry/binlog"
 	"outferry/status"
 	"outferry/walstream"
@@ -31,11 +33,13 @@ func (p *Pipeline) source() Source {
 
 // phase is called when the source begins to deliver.
 func (p *Pipeline) phase(phase string) {
-	p.streaming()
 	p.end()
 	if phase == snapshotting {
 		p.status.State(status.Snapshot, "")
 		return
 	}
-	p.status.State(status.Streaming, "")
+	p.streams.Store(time.Now().UnixNano())
+	if p.attempt == 0 { // after a failure only when the stream holds: readiness must not flap
+		p.status.State(status.Streaming, "")
+	}
 }
