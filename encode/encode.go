@@ -87,6 +87,7 @@ func isPlain(form Form, kind outbox.Kind) bool {
 // Encode returns the bytes of v. They are v itself where nothing changes, else they are appended to
 // buf, which comes back grown. A NULL is the JSON null for the two JSON forms and nil for the others.
 func (e *Encoder) Encode(buf, v []byte) (out, grown []byte, err error) {
+	v = Dated(e.col, v)
 	if v == nil && e.form != JSON && e.form != JSONSchema {
 		return nil, buf, nil
 	}

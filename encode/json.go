@@ -8,7 +8,7 @@ import (
 
 // AppendJSON appends what JsonConverter writes without schemas for v; NULL is null.
 func AppendJSON(dst []byte, c *outbox.Column, v []byte) ([]byte, error) {
-	if v == nil {
+	if v = Dated(c, v); v == nil {
 		return append(dst, "null"...), nil
 	}
 	switch c.Kind {

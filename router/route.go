@@ -128,11 +128,16 @@ func (p *Plan) partitionOf(row *outbox.Row) (int32, error) {
 
 // timestampOf refuses times before 1970: to Kafka they mean none, or an error.
 func (p *Plan) timestampOf(row *outbox.Row) (time.Time, error) {
-	if p.timestamp < 0 || row.Values[p.timestamp] == nil {
-		return time.UnixMilli(row.CommitTime / 1000), nil
+	commit := time.UnixMilli(row.CommitTime / 1000)
+	if p.timestamp < 0 {
+		return commit, nil
 	}
 	col := &p.table.Columns[p.timestamp]
-	ms, err := encode.Millis(col, row.Values[p.timestamp])
+	v := encode.Dated(col, row.Values[p.timestamp])
+	if v == nil {
+		return commit, nil
+	}
+	ms, err := encode.Millis(col, v)
 	if err != nil {
 		return time.Time{}, p.valueFault(row, inColumn(col, err))
 	}
