@@ -7,7 +7,7 @@ import (
 )
 
 // queryPeek is how much of a statement is looked at: enough for its verb and, in all that people write,
-// for the name of the table.
+// for the name of the table. Of a longer one nothing is taken for granted.
 const queryPeek = 64 << 10
 
 // queryEvent takes a statement, or one of the words that begin and end a transaction.
@@ -24,7 +24,8 @@ func (a *assembler) readQuery(h header, e body) (logged, error) {
 	if err != nil {
 		return logged{}, err
 	}
-	if int(h.size) <= len(b)+eventHeader+checksumSize { // read whole, so that it is verified before it counts
+	whole := int(h.size) <= len(b)+eventHeader+checksumSize
+	if whole { // so that it is verified before it counts
 		if b, err = e.all(queryPeek); err != nil {
 			return logged{}, err
 		}
@@ -42,6 +43,7 @@ func (a *assembler) readQuery(h header, e body) (logged, error) {
 			return q, fmt.Errorf("read compressed QUERY event: %w", err)
 		}
 	}
+	q.cut = !whole
 	return q, nil
 }
 
@@ -55,17 +57,17 @@ func (a *assembler) query(q logged) error {
 	case "ROLLBACK":
 		return a.rollback()
 	}
-	words := firstWords(q.text)
+	words := firstWords(q)
 	switch {
-	case strings.HasPrefix(words, "SAVEPOINT"), strings.HasPrefix(words, "ROLLBACK TO"), strings.HasPrefix(words, "RELEASE"), strings.HasPrefix(words, "XA END"):
+	case words == "": // some servers put a comment in place of an event that they keep from us
 		return nil
 	case strings.HasPrefix(words, "XA START"), strings.HasPrefix(words, "XA BEGIN"):
 		a.tx.xa, a.tx.began = true, true
 		return nil
 	case a.tx.began || writes(words):
-		return a.statement(q, words)
+		return a.statement(words)
 	}
-	return a.definition(q)
+	return a.definition(q, words)
 }
 
 // beginStatement: servers that number nothing may log no GTID event at all.
@@ -80,23 +82,31 @@ func (a *assembler) beginStatement() error {
 }
 
 // statement takes a statement inside a transaction: data was changed, and the log doesn't say which rows.
-func (a *assembler) statement(q logged, words string) error {
-	for _, harmless := range []string{"CREATE", "DROP", "TRUNCATE", "ALTER", "SET", "#"} {
-		if strings.HasPrefix(words, harmless) {
-			return nil
-		}
-	}
-	if !a.mayConcern(q) || a.tx.skip {
+// Nor which tables: a trigger, a function or a foreign key writes to others than the text names, in any
+// schema, and an account with the least rights can't see them.
+func (a *assembler) statement(words string) error {
+	if a.tx.skip || harmless(words) {
 		return nil
 	}
 	return environment("mysql.statement_format", "run SET GLOBAL binlog_format=ROW, and let no session set another; to pass this transaction by, accept the gap with outferry offsets set",
-		"read transaction %s at %s: a statement in schema %q was logged as text, so its rows are unknown", a.tx.head.gtid, a.tx.start, q.schema)
+		"read transaction %s at %s: a statement (%s) was logged as text, so the rows that it changed, itself or through triggers and functions, are unknown", a.tx.head.gtid, a.tx.start, verb(words))
 }
 
-// definition takes a statement that is a transaction of its own. Where it names one of our tables the
+// harmless reports whether a statement writes no rows by itself: marks inside a transaction, and
+// definitions, which run no triggers. What isn't known to be harmless is not: SET STATEMENT ... FOR INSERT
+// begins with SET.
+func harmless(words string) bool {
+	switch verb(words) {
+	case "CREATE", "DROP", "TRUNCATE", "ALTER", "SAVEPOINT", "RELEASE", "XA":
+		return true
+	}
+	return strings.HasPrefix(words, "ROLLBACK TO")
+}
+
+// definition takes a statement that is a transaction of its own. Where it may name one of our tables the
 // catalog is asked whether the table is still what it must be.
-func (a *assembler) definition(q logged) error {
-	named := a.names(q.text)
+func (a *assembler) definition(q logged, words string) error {
+	named := q.cut || a.names(q.text)
 	if bytes.HasSuffix(q.text, []byte("START TRANSACTION")) { // CREATE TABLE ... SELECT: its rows follow
 		a.tx.began = true
 	} else if a.tx.open {
@@ -108,18 +118,7 @@ func (a *assembler) definition(q logged) error {
 		return nil
 	}
 	a.forget()
-	return a.altered(firstWords(q.text))
-}
-
-// mayConcern is true where a statement may have written to our tables, by itself or through a trigger.
-func (a *assembler) mayConcern(q logged) bool {
-	for name := range a.ours {
-		schema, _, _ := strings.Cut(name, ".")
-		if strings.EqualFold(string(q.schema), schema) {
-			return true
-		}
-	}
-	return a.names(q.text)
+	return a.altered(fmt.Sprintf("%s at %s", verb(words), a.here))
 }
 
 // names reports whether a statement has the name of one of our tables in it, as a part of another word
@@ -137,27 +136,58 @@ func (a *assembler) names(text []byte) bool {
 
 // writes reports whether a statement changes data, by its verb.
 func writes(words string) bool {
-	verb, _, _ := strings.Cut(words, " ")
-	switch verb {
-	case "INSERT", "REPLACE", "UPDATE", "DELETE", "LOAD", "CALL", "WITH":
+	switch verb(words) {
+	case "INSERT", "REPLACE", "UPDATE", "DELETE", "LOAD", "CALL", "WITH", "SELECT", "DO":
 		return true
 	}
 	return false
 }
 
-// firstWords returns the beginning of a statement in upper case, without the comments before it.
-func firstWords(text []byte) string {
-	for {
-		text = bytes.TrimLeft(text, " \t\r\n;")
-		if !bytes.HasPrefix(text, []byte("/*")) || bytes.HasPrefix(text, []byte("/*!")) {
-			break
+// unreadable stands for the verb of a statement where nobody can tell it: comments that don't end, code in
+// comments.
+const unreadable = "?"
+
+// verb is the kind of a statement. It has letters only: names and values of people are in what follows.
+func verb(words string) string {
+	end := strings.IndexFunc(words, func(r rune) bool { return r < 'A' || r > 'Z' })
+	switch {
+	case end == 0:
+		return unreadable
+	case end > 0:
+		return words[:end]
+	}
+	return words
+}
+
+// firstWords returns the beginning of a statement in upper case, without the comments before it. Nothing
+// is left of a statement that is all comment.
+func firstWords(q logged) string {
+	text := bytes.TrimLeft(q.text, blanks)
+	for end := commentEnd(text); end != ""; end = commentEnd(text) {
+		_, rest, ended := bytes.Cut(text, []byte(end))
+		if !ended && (q.cut || end == "*/") {
+			return unreadable
 		}
-		_, rest, ok := bytes.Cut(text, []byte("*/"))
-		if !ok {
-			return ""
-		}
-		text = rest
+		text = bytes.TrimLeft(rest, blanks)
 	}
 	const enough = 24
-	return strings.ToUpper(string(bytes.TrimRight(text[:min(len(text), enough)], " \t\r\n;")))
+	return strings.ToUpper(string(bytes.TrimRight(text[:min(len(text), enough)], blanks)))
+}
+
+const blanks = " \t\r\n\f\v;"
+
+// commentEnd returns what ends the comment that text begins with, if it does. What is in /*! and /*M! is
+// code for some servers.
+func commentEnd(text []byte) string {
+	switch {
+	case bytes.HasPrefix(text, []byte("#")), bytes.Equal(text, []byte("--")):
+		return "\n"
+	case bytes.HasPrefix(text, []byte("--")) && text[2] <= ' ':
+		return "\n"
+	case bytes.HasPrefix(text, []byte("/*!")), bytes.HasPrefix(text, []byte("/*M!")):
+		return ""
+	case bytes.HasPrefix(text, []byte("/*")):
+		return "*/"
+	}
+	return ""
 }

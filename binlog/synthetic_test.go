@@ -125,11 +125,18 @@ func TestRowsOutsideATransactionStop(t *testing.T) {
 	newScript().tableMap("outbox").row(1).wantError(t, "outside a transaction")
 }
 
-func TestStatementsOfTheSchemaStop(t *testing.T) {
-	for _, text := range []string{"insert into t values (1)", "/* a */ INSERT INTO outbox SELECT 1", "CALL p()", "WITH x AS (SELECT 1) DELETE FROM t", "SELECT `f`()"} {
+func TestStatementsInsideATransactionStop(t *testing.T) {
+	for _, text := range []string{"insert into t values (1)", "/* a */ INSERT INTO outbox SELECT 1", "CALL p()", "WITH x AS (SELECT 1) DELETE FROM t", "SELECT `f`()",
+		"INSERT INTO elsewhere.t VALUES (1)", "# why\nINSERT INTO t VALUES (1)", "-- why\n\t--\n/* and */ # more\n UPDATE t SET n = 1", "--\nDELETE FROM t",
+		"/*!50000 CREATE */ INSERT INTO t VALUES (1)", "/*M! DROP */ INSERT INTO t VALUES (1)", "SET STATEMENT max_statement_time = 1 FOR INSERT INTO t VALUES (1)",
+		"--1", "/* no end", "# " + strings.Repeat("x", queryPeek) + "\nINSERT INTO t VALUES (1)"} {
 		newScript().begin().query(text).commit().wantFault(t, "mysql.statement_format", "")
 	}
-	newScript().begin().query("CREATE TEMPORARY TABLE t (n int)").query("DROP TEMPORARY TABLE t").tableMap("outbox").row(1).commit().want(t, "1")
+	s := newScript().begin()
+	for _, text := range []string{"CREATE TEMPORARY TABLE t (n int)", "# why\nDROP TEMPORARY TABLE t", "-- c\nDROP /*!40005 TEMPORARY */ TABLE t", "# Dummy event replacing event", "SAVEPOINT `s`"} {
+		s.query(text)
+	}
+	s.tableMap("outbox").row(1).commit().want(t, "1")
 }
 
 func TestXAIsRecognisedByItsStart(t *testing.T) {
