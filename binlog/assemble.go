@@ -25,12 +25,13 @@ type assembler struct {
 	packed   payload
 	inflater inflater // of compressed events
 
-	set    gtidSet
-	byGTID bool
-	here   place // after the last event
-	done   place // after the last complete transaction
-	anchor anchor
-	resume *part // the next transaction is published up to here
+	set     gtidSet
+	byGTID  bool
+	here    place // after the last event
+	done    place // after the last complete transaction
+	anchor  anchor
+	created uint32 // when the server began the file that we read
+	resume  *part  // the next transaction is published up to here
 
 	tx     transaction
 	shapes []*shape // of our tables, as last seen
@@ -48,6 +49,9 @@ func (p place) String() string { return fmt.Sprintf("%s:%d", p.file, p.pos) }
 // event takes one event. The body is read only as far as it matters.
 func (a *assembler) event(h header, e body) error {
 	a.track(h)
+	if a.tx.open && a.tx.first == 0 && changes(h.kind) {
+		a.tx.first = h.when
+	}
 	switch h.kind {
 	case evWriteRows1, evWriteRows2, evMariaWriteRowsZ, evMariaWriteZ2, evUpdateRows1, evUpdateRows2, evMariaUpdateZ, evMariaUpdateZ2,
 		evWriteRows0, evPartialUpdate:
@@ -72,6 +76,9 @@ func (a *assembler) event(h header, e body) error {
 	}
 	return a.others(h)
 }
+
+// changes reports whether an event is what a transaction's first change begins with.
+func changes(kind byte) bool { return kind == evTableMap || kind == evQuery || kind == evMariaQueryZ }
 
 // others passes over the events that are known to hold no rows of committed transactions. One that nobody
 // here knows may be a new form of rows, unless its writer says that it may be ignored.

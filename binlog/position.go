@@ -32,14 +32,17 @@ type position struct {
 	Snapshot   *snapshotState `json:"snapshot,omitempty"`
 }
 
-// anchor is something that must still be true on the same server: the transaction GTID begins at File and
-// Pos. Without GTIDs it is the moment at which the server began the file. Numbers and file names come
-// again after a reset, but not both at one place.
+// anchor is something that must still be true on the same server: it began File at Created, and the transaction
+// GTID, of the time When, begins there at Pos. Without a GTID everything processed is in that file, before
+// Pos, or in older ones. Numbers and file names come again after a reset, but not with their times. First is
+// the time of its first change, which replicas keep, while their GTID event has another.
 type anchor struct {
 	GTID    string `json:"gtid,omitempty"`
 	File    string `json:"file"`
 	Pos     uint64 `json:"pos,omitempty"`
 	Created uint32 `json:"created,omitempty"`
+	When    uint32 `json:"when,omitempty"`
+	First   uint32 `json:"first,omitempty"`
 }
 
 // part is the published beginning of the transaction after the position.

@@ -170,7 +170,7 @@ func TestFailoverToAReplica(t *testing.T) {
 		d.Exec(t, tablesSQL)
 		f := start(t, file(t, d, noData), nil, binlog.Options{})
 		f.begun()
-		d.Exec(t, insert("a1"))
+		d.Exec(t, "BEGIN; "+insert("a1")+"; DO SLEEP(2); COMMIT") // a transaction and its statements have different times
 		f.wait(1)
 		f.stop()
 		d.Exec(t, insert("a2"))

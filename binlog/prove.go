@@ -3,10 +3,11 @@ package binlog
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
-
-	"github.com/go-mysql-org/go-mysql/client"
+	"time"
 )
 
 const (
@@ -59,7 +60,7 @@ func (h *session) proveMySQL(pos *position) error {
 		return lost("mysql.server_behind", restoredRemedy, "continue at %s: the server no longer has its own transactions %s", pos, missing)
 	}
 	if h.sameServer(pos) {
-		return h.proveAnchor(pos)
+		return h.proveAnchor(pos, purged.contains, ours.subtract(ahead).subtract(purged).isEmpty())
 	}
 	if ours.subtract(ahead).isEmpty() {
 		return lost("mysql.wrong_source", wrongServer, "continue at %s: server %s has none of it", pos, h.srv.uuid)
@@ -68,7 +69,7 @@ func (h *session) proveMySQL(pos *position) error {
 	if !ahead.isEmpty() {
 		h.ghosts(ahead.String())
 	}
-	return nil
+	return h.anchorAtEnd(h.cat, pos)
 }
 
 func (h *session) executed() (executed, purged *mysqlSet, err error) {
@@ -121,15 +122,73 @@ func (h *session) proveMaria(pos *position) error {
 			return err
 		}
 	}
-	if err := h.provePurged(pos, ours); err != nil {
+	purged, err := h.purgedList()
+	if err != nil {
 		return err
 	}
-	if same {
-		return h.proveAnchor(pos)
+	if err := provePurged(pos, ours, purged); err != nil {
+		return err
+	}
+	if !same {
+		return h.proveSuccessor(pos)
+	}
+	gone := func(g gtid) bool { return listed(purged, g) }
+	all := !slices.ContainsFunc(slices.Collect(maps.Values(ours)), func(g gtid) bool { return !gone(g) })
+	return h.proveAnchor(pos, gone, all)
+}
+
+// listed reports whether a list of the last transactions covers g.
+func listed(list []gtid, g gtid) bool {
+	return slices.ContainsFunc(list, func(s gtid) bool { return s.domain == g.domain && s.server == g.server && s.seq >= g.seq })
+}
+
+// proveSuccessor: unrelated servers number alike, so another server is a successor only if it has our last
+// transaction with the time of its first change, and can't be the one that wrote it first.
+func (h *session) proveSuccessor(pos *position) error {
+	a := pos.Anchor
+	if a == nil || a.GTID == "" || a.First == 0 {
+		return lost("mysql.wrong_source", wrongServer, "continue at %s of server %s: nothing shows that server %s is its successor", pos, pos.ServerUUID, h.srv.uuid)
+	}
+	g, err := parseMariaGTID(a.GTID)
+	if err != nil {
+		return err
+	}
+	if strconv.FormatUint(uint64(g.server), 10) == h.srv.vars["server_id"] {
+		return lost("mysql.wrong_source", wrongServer, "continue at %s of server %s: server %s has its server_id, %d", pos, pos.ServerUUID, h.srv.uuid, g.server)
+	}
+	s, err := h.findGroup(g)
+	switch {
+	case errors.Is(err, errNotSeen):
+		return lost("mysql.wrong_source", wrongServer, "continue at %s of server %s: look for %s in the log of server %s: %w", pos, pos.ServerUUID, g, h.srv.uuid, err)
+	case err != nil:
+		return err
+	case s.first != a.First:
+		return lost("mysql.wrong_source", wrongServer, "continue at %s of server %s: transaction %s of server %s is another one, of %s instead of %s", pos, pos.ServerUUID, g, h.srv.uuid, utc(s.first), utc(a.First))
 	}
 	h.moved(pos)
+	pos.Anchor = s.anchor()
 	return nil
 }
+
+// findGroup looks for a transaction from the youngest file on whose head does not count it among those before.
+func (h *session) findGroup(g gtid) (sight, error) {
+	files, err := h.logFiles()
+	if err != nil {
+		return sight{}, err
+	}
+	for _, f := range slices.Backward(files) {
+		before, err := h.listOf(f.file)
+		if err != nil {
+			return sight{}, err
+		}
+		if !listed(before, g) {
+			return h.groupOf(f.file, g.String())
+		}
+	}
+	return sight{}, fmt.Errorf("%w: it is purged", errNotSeen)
+}
+
+func utc(when uint32) string { return time.Unix(int64(when), 0).UTC().Format(time.RFC3339) }
 
 // proveDomain: the last number of each server in the domain is what gtid_binlog_state tells.
 func proveDomain(pos *position, g gtid, state []gtid, same bool) error {
@@ -153,11 +212,7 @@ func proveDomain(pos *position, g gtid, state []gtid, same bool) error {
 }
 
 // provePurged compares with what the files before the oldest held.
-func (h *session) provePurged(pos *position, ours mariaSet) error {
-	list, err := h.purgedList()
-	if err != nil {
-		return err
-	}
+func provePurged(pos *position, ours mariaSet, list []gtid) error {
 	for _, g := range list {
 		if !ours.contains(g) {
 			return lost("mysql.log_purged", acceptGap, "continue at %s: the server has purged %s from its log", pos, g)
@@ -172,9 +227,13 @@ func (h *session) purgedList() ([]gtid, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := query(h.cat, "SHOW BINLOG EVENTS IN "+quoteText(files[0].file)+" LIMIT 4")
+	return h.listOf(files[0].file)
+}
+
+func (h *session) listOf(file string) ([]gtid, error) {
+	rows, err := query(h.cat, "SHOW BINLOG EVENTS IN "+quoteText(file)+" LIMIT 4")
 	if err != nil {
-		return nil, transient("mysql.connection", "read the oldest file of the log: %w", err)
+		return nil, transient("mysql.connection", "read the head of a file of the log: %w", err)
 	}
 	for _, r := range rows {
 		if r[2] == "Gtid_list" {
@@ -200,69 +259,93 @@ func (h *session) logFiles() ([]place, error) {
 	return files, nil
 }
 
-// proveAnchor: the same server must still have the transaction where we saw it. After a reset it has the
-// number, but not there.
-func (h *session) proveAnchor(pos *position) error {
+// proveAnchor: the same server must still have what we saw where we saw it. After a reset it has the number, but
+// not there. Of a file that is gone the server must say that its transactions are: purged tells it of one,
+// allPurged of all that we have processed.
+func (h *session) proveAnchor(pos *position, purged func(gtid) bool, allPurged bool) error {
 	a := pos.Anchor
-	if a == nil || a.GTID == "" {
+	if a == nil {
 		return nil
 	}
 	files, err := h.logFiles()
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(files, func(f place) bool { return f.file == a.File }) {
-		if fileNumber(files[0].file) > fileNumber(a.File) {
-			return nil // purged, and all that we have not processed is in younger files
-		}
+	i := slices.IndexFunc(files, func(f place) bool { return f.file == a.File })
+	switch {
+	case i < 0 && fileNumber(files[0].file) <= fileNumber(a.File):
 		return h.reset(pos, "the file is gone and older ones are not")
+	case i < 0 && a.GTID == "" && !allPurged:
+		return h.reset(pos, "the file is gone, but not what we have processed")
+	case i < 0 && a.GTID == "":
+		return nil // and all that we have not processed is in younger files
+	case i < 0:
+		return h.proveGone(pos, purged)
+	case files[i].pos < a.Pos:
+		return h.reset(pos, fmt.Sprintf("the file has %d bytes", files[i].pos))
 	}
-	got, err := gtidAt(h.cat, a.File, a.Pos)
+	return h.proveThere(pos)
+}
+
+func (h *session) proveGone(pos *position, purged func(gtid) bool) error {
+	set, err := parseGTIDSet(pos.Kind, pos.Anchor.GTID)
 	if err != nil {
-		return h.reset(pos, err.Error())
+		return err
 	}
-	if got != a.GTID {
-		return h.reset(pos, "there is "+got)
+	if !setIn(set, purged) {
+		return h.reset(pos, "the file is gone, but the transaction is in a younger one")
+	}
+	return nil
+}
+
+// setIn reports whether a set of one transaction is that of a transaction for which in holds.
+func setIn(set gtidSet, in func(gtid) bool) bool {
+	switch s := set.(type) {
+	case mariaSet:
+		for _, g := range s {
+			return in(g)
+		}
+	case *mysqlSet:
+		for _, src := range s.sources {
+			return in(gtid{sid: src.sid, tag: src.tag, seq: src.runs[0].from})
+		}
+	}
+	return false
+}
+
+// proveThere compares the anchor with what is at its place.
+func (h *session) proveThere(pos *position) error {
+	a := pos.Anchor
+	var s sight
+	var err error
+	if a.GTID == "" || a.Pos>>32 != 0 { // a place beyond 4 GiB can't be asked for
+		s.gtid, s.when = a.GTID, a.When
+		s.created, err = h.fileCreated(a.File)
+	} else {
+		s, err = h.groupAt(place{a.File, a.Pos})
+	}
+	switch {
+	case errors.Is(err, errNotSeen):
+		return h.reset(pos, err.Error())
+	case err != nil:
+		return err
+	case s.gtid != a.GTID:
+		return h.reset(pos, "there is "+s.gtid)
+	case a.When != 0 && s.when != a.When:
+		return h.reset(pos, "the one there is of "+utc(s.when)+", ours of "+utc(a.When))
+	case a.Created != 0 && s.created != a.Created:
+		return h.reset(pos, "the server began the file at "+utc(s.created)+", ours at "+utc(a.Created))
 	}
 	return nil
 }
 
 func (h *session) reset(pos *position, why string) error {
-	return lost("mysql.log_reset", restoredRemedy, "continue at %s: transaction %s is no longer at %s:%d of server %s: %s",
-		pos, pos.Anchor.GTID, pos.Anchor.File, pos.Anchor.Pos, h.srv.uuid, why)
-}
-
-var errNoGTID = errors.New("no GTID event there")
-
-// gtidAt returns the GTID whose event begins at a place of the log.
-func gtidAt(c *client.Conn, file string, pos uint64) (string, error) {
-	rows, err := query(c, fmt.Sprintf("SHOW BINLOG EVENTS IN %s FROM %d LIMIT 1", quoteText(file), pos))
-	if err != nil {
-		return "", err
+	a := pos.Anchor
+	what := "the log's end at our start"
+	if a.GTID != "" {
+		what = "transaction " + a.GTID
 	}
-	if len(rows) == 0 || len(rows[0]) < 6 {
-		return "", errNoGTID
-	}
-	return gtidInfo(rows[0][5])
-}
-
-// gtidInfo reads the server's words about a GTID event: SET @@SESSION.GTID_NEXT= 'uuid:5', or BEGIN GTID
-// 0-1-5, with more words behind it.
-func gtidInfo(info string) (string, error) {
-	if _, after, ok := strings.Cut(info, "GTID_NEXT= '"); ok {
-		text, _, _ := strings.Cut(after, "'")
-		set, err := parseMySQLSet(text)
-		if err != nil {
-			return "", err
-		}
-		return set.String(), nil
-	}
-	for _, word := range strings.Fields(info) {
-		if g, err := parseMariaGTID(word); err == nil {
-			return g.String(), nil
-		}
-	}
-	return "", errNoGTID
+	return lost("mysql.log_reset", restoredRemedy, "continue at %s: %s is no longer at %s:%d of server %s: %s", pos, what, a.File, a.Pos, h.srv.uuid, why)
 }
 
 // fileNumber is the number at the end of a file's name.
@@ -295,6 +378,8 @@ func (h *session) proveFile(pos *position) error {
 		return lost("mysql.log_reset", restoredRemedy, "continue at %s: the server has no such file", pos)
 	case files[i].pos < pos.Pos:
 		return lost("mysql.server_behind", restoredRemedy, "continue at %s: the file has %d bytes", pos, files[i].pos)
+	case pos.Anchor == nil || pos.Anchor.File != pos.File:
+		return nil
 	}
-	return nil
+	return h.proveThere(pos)
 }

@@ -2,6 +2,7 @@ package binlog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/go-mysql-org/go-mysql/client"
@@ -17,6 +18,7 @@ type session struct {
 	cat  *client.Conn
 	snap *client.Conn // sees the tables as they were
 	srv  *server
+	ctx  context.Context // of the run, for the looks at the log
 }
 
 // Run streams from a position, which must be durable in Kafka, or from a first start when there is none.
@@ -66,6 +68,7 @@ func (h *session) run(ctx context.Context, from outbox.Position, lost func(error
 }
 
 func (h *session) open(ctx context.Context) (err error) {
+	h.ctx = ctx
 	if h.cat, err = h.connect(ctx); err != nil {
 		return err
 	}
@@ -142,14 +145,9 @@ func (h *session) firstStart(ctx context.Context) (*position, error) {
 
 // now is the position of everything that the server has committed.
 func (h *session) now(c *client.Conn) (*position, error) {
-	end, err := logStatus(c, h.srv)
-	if err != nil {
-		return nil, h.denied(err, h.srv)
-	}
 	pos := h.identity(phaseStream)
-	pos.File, pos.Pos = end.file, end.pos
 	if !pos.ByGTID {
-		return pos, nil
+		return pos, h.anchorAtEnd(c, pos)
 	}
 	sql := "SELECT @@GLOBAL.gtid_executed"
 	if h.srv.kind == mariaKind {
@@ -163,8 +161,29 @@ func (h *session) now(c *client.Conn) (*position, error) {
 	if err != nil {
 		return nil, err
 	}
-	pos.GTID, pos.File, pos.Pos = set.String(), "", 0
-	return pos, nil
+	pos.GTID = set.String()
+	return pos, h.anchorAtEnd(c, pos) // after the set, so that all of it is before the anchor
+}
+
+// anchorAtEnd anchors a position at the end of the log, and without GTIDs places it there.
+func (h *session) anchorAtEnd(c *client.Conn, pos *position) error {
+	end, err := logStatus(c, h.srv)
+	if err != nil {
+		return h.denied(err, h.srv)
+	}
+	if !pos.ByGTID {
+		pos.File, pos.Pos = end.file, end.pos
+	}
+	return h.anchorAt(pos, end.place)
+}
+
+func (h *session) anchorAt(pos *position, end place) error {
+	created, err := h.fileCreated(end.file)
+	if errors.Is(err, errNotSeen) { // reset or purged at this very moment
+		return transient("mysql.connection", "look at file %s of the log: %w", end.file, err)
+	}
+	pos.Anchor = &anchor{File: end.file, Pos: end.pos, Created: created}
+	return err
 }
 
 // identity is a position without a place: who and where.

@@ -57,6 +57,9 @@ func (h *session) mariaSnapshotPoint() (*position, error) {
 		return nil, err
 	}
 	pos := h.identity(phaseSnapshot)
+	if err := h.anchorAt(pos, at); err != nil {
+		return nil, err
+	}
 	pos.File, pos.Pos = at.file, at.pos
 	if !pos.ByGTID {
 		return pos, nil

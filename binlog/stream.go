@@ -35,7 +35,6 @@ type stream struct {
 	partial  bool      // the last batch ended inside a transaction
 	heard    time.Time // when the server last said something
 	silence  time.Duration
-	created  uint32 // when the server began the file that we read
 	lagAt    time.Time
 	late     bool // and said so
 }
@@ -149,7 +148,7 @@ func (st *stream) fileBegan(h header) error {
 		return lost("mysql.log_reset", restoredRemedy, "continue at %s: the server began a file of that name at %s, ours at %s",
 			&st.pos, time.Unix(int64(h.when), 0).UTC().Format(time.RFC3339), time.Unix(int64(a.Created), 0).UTC().Format(time.RFC3339))
 	}
-	st.created = h.when
+	st.asm.created = h.when
 	st.asm.track(h)
 	if !st.asm.tx.open {
 		st.asm.done = st.asm.here
@@ -230,7 +229,7 @@ func (st *stream) position() *position {
 	p := st.pos
 	st.asm.position(&p)
 	if !p.ByGTID {
-		p.Anchor = &anchor{File: p.File, Created: st.created}
+		p.Anchor = &anchor{File: p.File, Created: st.asm.created}
 	}
 	return &p
 }

@@ -16,7 +16,9 @@ type transaction struct {
 	rows     int64 // of our tables
 	head     group
 	start    place
-	batchLen int // of the batch when it began
+	when     uint32 // header time of the event that opened it
+	first    uint32 // and of the first change
+	batchLen int    // of the batch when it began
 	bufLen   int
 	tables   []tableRef
 }
@@ -49,7 +51,9 @@ func (a *assembler) begin(h header, e body) error {
 	if g.commit == 0 {
 		g.commit = int64(h.when) * 1e6
 	}
-	return a.open(g, place{a.here.file, a.here.pos - uint64(h.size)})
+	err = a.open(g, place{a.here.file, a.here.pos - uint64(h.size)})
+	a.tx.when = h.when
+	return err
 }
 
 func decodeGroup(h header, b []byte) (group, error) {
@@ -107,7 +111,7 @@ func (a *assembler) close() {
 	g := a.tx.head.gtid
 	if !g.isZero() {
 		a.set.add(g)
-		a.anchor = anchor{GTID: g.String(), File: a.tx.start.file, Pos: a.tx.start.pos}
+		a.anchor = anchor{GTID: g.String(), File: a.tx.start.file, Pos: a.tx.start.pos, Created: a.created, When: a.tx.when, First: a.tx.first}
 	}
 	a.tx.open, a.done = false, a.here
 }
