@@ -98,7 +98,7 @@ func (a *Admin) Nearest(pos outbox.Position) (outbox.Position, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Phase, p.Part, p.Snapshot = phaseStream, nil, nil
+	p.Phase, p.Part, p.Snapshot, p.Layout = phaseStream, nil, nil, nil // the layout of what is purged
 	if !p.ByGTID {
 		files, err := a.h.logFiles()
 		if err != nil {

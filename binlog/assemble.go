@@ -33,9 +33,10 @@ type assembler struct {
 	created uint32 // when the server began the file that we read
 	resume  *part  // the next transaction is published up to here
 
-	tx     transaction
-	shapes []*shape // of our tables, as last seen
-	key    []byte
+	tx      transaction
+	shapes  []*shape // of our tables, as last seen
+	doubted bool     // what the batch holds may have wrong names
+	key     []byte
 }
 
 // place is a byte position in a file of the log.
@@ -187,7 +188,7 @@ func shrunk(b []byte) []byte {
 
 // position fills where the stream stands now into p.
 func (a *assembler) position(p *position) {
-	p.Part, p.Anchor = nil, nil
+	p.Part, p.Anchor, p.Layout = nil, nil, a.shaper.layouts
 	if a.byGTID {
 		p.GTID = a.set.String()
 	}

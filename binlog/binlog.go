@@ -7,6 +7,11 @@
 // fault, and no row is skipped. Events of other tables are passed over undecoded. Rows written with
 // sql_log_bin=0 are in no log, so nobody can see them. Routing, and deciding when a position is safe, are
 // left to the caller.
+//
+// Where the log has no column names, the position carries the tables' layouts, and an ALTER has the catalog
+// read anew. One hole is left: of several changes of a table that a lagging stream meets, rows between them
+// may be handed over under the names of the last before the next change shows and stops the stream, and not
+// be noticed at all if the changes cancel each other or the stream is restarted between them.
 package binlog
 
 import (

@@ -201,8 +201,9 @@ func decodeRotate(body []byte) (rotation, error) {
 
 // logged is a statement in the log, or the words that begin and end a transaction.
 type logged struct {
-	text []byte
-	cut  bool // there is more of it
+	schema []byte // the session's
+	text   []byte
+	cut    bool // there is more of it
 }
 
 func decodeQuery(body []byte, fixedExtra int) (logged, error) {
@@ -213,8 +214,9 @@ func decodeQuery(body []byte, fixedExtra int) (logged, error) {
 	vars := int(c.uint(2))
 	c.take(fixedExtra) // of an EXECUTE_LOAD_QUERY event
 	c.take(vars)
-	c.take(schema + 1)
-	q := logged{text: c.data}
+	of := c.take(schema)
+	c.take(1)
+	q := logged{schema: of, text: c.data}
 	if c.bad {
 		return q, errShort
 	}

@@ -30,6 +30,7 @@ type position struct {
 	Anchor     *anchor        `json:"anchor,omitempty"`
 	Part       *part          `json:"part,omitempty"`
 	Snapshot   *snapshotState `json:"snapshot,omitempty"`
+	Layout     layouts        `json:"layout,omitempty"` // of the tables at the position, where the log has no names
 }
 
 // anchor is something that must still be true on the same server: it began File at Created, and the transaction

@@ -132,11 +132,18 @@ func (h *session) begin(ctx context.Context, from outbox.Position) (*position, e
 // firstStart takes everything that the server has executed as processed, and leaves the rows that are in
 // the tables already to the snapshot.
 func (h *session) firstStart(ctx context.Context) (*position, error) {
+	before, err := h.layouts()
+	if err != nil {
+		return nil, err
+	}
 	if h.cfg.Source.Snapshot != "no_data" {
-		return h.firstSnapshot(ctx)
+		return h.firstSnapshot(ctx, before)
 	}
 	pos, err := h.now(h.cat)
 	if err != nil {
+		return nil, err
+	}
+	if err := h.learnAt(pos, before); err != nil {
 		return nil, err
 	}
 	h.log.Info("first start", "position", pos.String())

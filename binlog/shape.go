@@ -45,6 +45,10 @@ type shaper struct {
 	charsets charsets
 	catalog  catalog
 	uuid     func(name string) (swap, bool) // a BINARY(16) of this name holds a UUID
+
+	layouts    layouts // in force where the log is read
+	doubtUntil place   // the end of the log when they were read, after which they are certain
+	guessed    bool    // rows without names were read by layouts that may be of a later time
 }
 
 func (s *shaper) shape(body []byte) (*shape, error) {
@@ -75,14 +79,15 @@ func (s *shaper) known(t *tableMap) ([]catalogColumn, error) {
 	if !s.incomplete(t) {
 		return none, nil
 	}
-	found, err := s.catalog(string(t.schema), string(t.table))
+	found, err := s.layout(t)
 	if err != nil {
 		return nil, err
 	}
 	if !t.named {
+		s.guessed = true
 		if why := differs(t, found); why != "" {
-			return nil, environment("mysql.names_unknown", "run SET GLOBAL binlog_row_metadata=FULL before the table changes; for rows that are in the log without names, undo the change or accept the gap with outferry offsets set",
-				"name the columns of %s.%s: the log has no names and the table has changed since: %s", t.schema, t.table, why)
+			return nil, environment("mysql.names_unknown", namesRemedy,
+				"name the columns of %s.%s: the log has no names and the table has another layout than is known of this place: %s", t.schema, t.table, why)
 		}
 		for i := range found {
 			t.columns[i].name = found[i].name
@@ -97,6 +102,15 @@ func (s *shaper) known(t *tableMap) ([]catalogColumn, error) {
 		none[i] = byName[t.columns[i].name]
 	}
 	return none, nil
+}
+
+// layout is the table's at this place in the log, where that is known, else the catalog's.
+func (s *shaper) layout(t *tableMap) ([]catalogColumn, error) {
+	key := layoutKey(string(t.schema), string(t.table))
+	if found := s.layouts[key]; found != nil {
+		return found, nil
+	}
+	return s.catalog(string(t.schema), string(t.table))
 }
 
 // incomplete reports whether the event leaves out what a row can't be read without: names, labels, or

@@ -18,7 +18,7 @@ import (
 // MariaDB tells the exact place of a snapshot; MySQL adds a number to what it has executed only after the
 // transaction is visible, so the set comes first and the snapshot later. Without numbers MySQL logs a
 // transaction before others can see it, so there a moment's read lock on the outbox tables is the only proof.
-func (h *session) firstSnapshot(ctx context.Context) (pos *position, err error) {
+func (h *session) firstSnapshot(ctx context.Context, before layouts) (pos *position, err error) {
 	switch {
 	case h.srv.kind == mariaKind:
 		if err = h.openSnapshot(ctx); err == nil {
@@ -30,6 +30,9 @@ func (h *session) firstSnapshot(ctx context.Context) (pos *position, err error) 
 		pos, err = h.lockedSnapshot(ctx)
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err := h.learnAt(pos, before); err != nil {
 		return nil, err
 	}
 	pos.Phase, pos.Snapshot = phaseSnapshot, &snapshotState{}

@@ -110,7 +110,7 @@ func harmless(words string) bool {
 // definition takes a statement that is a transaction of its own. Where it may name one of our tables the
 // catalog is asked whether the table is still what it must be.
 func (a *assembler) definition(q logged, words string) error {
-	named := q.cut || a.names(q.text)
+	named := q.cut || a.names(q.text) && a.reaches(q)
 	if bytes.HasSuffix(q.text, []byte("START TRANSACTION")) { // CREATE TABLE ... SELECT: its rows follow
 		a.tx.began = true
 	} else if a.tx.open {

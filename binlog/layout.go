@@ -1,0 +1,126 @@
+package binlog
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// layouts is what the catalog adds to the log, by table: as it was at a position, since rows before an ALTER
+// can't be read by what the catalog says after it. A map that was handed on is never changed.
+type layouts map[string][]catalogColumn
+
+// MarshalJSON keeps a position short: it is written with every batch.
+func (c catalogColumn) MarshalJSON() ([]byte, error) {
+	return json.Marshal([]string{c.name, c.dataType, c.columnType, c.charset})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote. Whether a column is nullable the log says.
+func (c *catalogColumn) UnmarshalJSON(text []byte) error {
+	var parts [4]string
+	if err := json.Unmarshal(text, &parts); err != nil {
+		return err
+	}
+	*c = catalogColumn{name: parts[0], dataType: parts[1], columnType: parts[2], charset: parts[3]}
+	return nil
+}
+
+func (l layouts) equal(other layouts) bool {
+	if len(l) != len(other) {
+		return false
+	}
+	for name, columns := range l {
+		if !slices.Equal(columns, other[name]) {
+			return false
+		}
+	}
+	return true
+}
+
+// layoutKey is the name of a table as tableMap events and the file's tables agree on it.
+func layoutKey(schema, table string) string { return strings.ToLower(schema + "." + table) }
+
+// layouts reads the layouts of the file's tables. The log may have an ALTER a moment before its table can be
+// seen as changed; a look at the table itself waits for that, where the account may look.
+func (h *session) layouts() (layouts, error) {
+	out := layouts{}
+	for _, t := range h.tables(h.srv) {
+		if _, err := query(h.cat, "SELECT 1 FROM "+t.sql()+" LIMIT 0"); err != nil && !isServerError(err) {
+			return nil, transient("mysql.connection", "look at %s: %w", t, err)
+		}
+		columns, err := columnsOf(h.cat, t)
+		if err != nil {
+			return nil, err
+		}
+		for i := range columns {
+			columns[i].nullable = false // so that it equals one that was read from a position
+		}
+		out[layoutKey(t.schema, t.name)] = columns
+	}
+	return out, nil
+}
+
+// namesInLog reports whether the log needs no layouts.
+func (h *session) namesInLog() bool { return h.srv.vars["binlog_row_metadata"] == "FULL" }
+
+// learnAt puts the layouts into a first position, which was taken after the first look at them.
+func (h *session) learnAt(pos *position, before layouts) (err error) {
+	if h.namesInLog() {
+		return nil
+	}
+	if pos.Layout, err = h.layouts(); err != nil {
+		return err
+	}
+	if !pos.Layout.equal(before) {
+		return transient("mysql.connection", "settle the first position: an outbox table was changed at that moment")
+	}
+	return nil
+}
+
+// relearn follows a statement that may have changed a table. The catalog may be later than the statement: as
+// long as the log has more before its end as of now, another change may come, and rows between the two were
+// read by names that nobody can vouch for.
+func (a *assembler) relearn(h *session) error {
+	s := a.shaper
+	if len(s.layouts) == 0 {
+		return nil
+	}
+	now, err := h.layouts()
+	if err != nil {
+		return err
+	}
+	if s.guessed && a.upTo(s.doubtUntil) {
+		a.doubted = true
+		return environment("mysql.names_unknown", namesRemedy, "read the log at %s: the table changed more than once, and the log has no names of the rows between", a.here)
+	}
+	s.guessed = false
+	if now.equal(s.layouts) && !a.upTo(s.doubtUntil) {
+		return nil
+	}
+	end, err := logStatus(h.cat, h.srv)
+	if err != nil {
+		return err
+	}
+	s.layouts, s.doubtUntil = now, end.place
+	return nil
+}
+
+// reaches reports whether a statement may speak of one of our schemas: it is its session's, or named.
+func (a *assembler) reaches(q logged) bool {
+	lower := strings.ToLower(string(q.text))
+	for name := range a.ours {
+		schema, _, _ := strings.Cut(strings.ToLower(name), ".")
+		if strings.EqualFold(string(q.schema), schema) || strings.Contains(lower, schema) {
+			return true
+		}
+	}
+	return false
+}
+
+// upTo reports whether the event just read ends at a place or before it.
+func (a *assembler) upTo(at place) bool {
+	m, n := fileNumber(a.here.file), fileNumber(at.file)
+	return at.file != "" && (m < n || m == n && a.here.pos <= at.pos)
+}
+
+const namesRemedy = "run SET GLOBAL binlog_row_metadata=FULL before the table changes; for rows that are in the log without names, undo the change or accept the gap with outferry offsets set"
