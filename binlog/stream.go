@@ -115,7 +115,7 @@ func (h *session) newAssembler(pos *position) (*assembler, error) {
 // altered looks at the catalog after a statement that names one of our tables, and at a layout that is new.
 func (h *session) altered(statement string) error {
 	if statement != "" {
-		h.log.Info("statement names an outbox table", "begins", statement)
+		h.log.Info("a statement may have changed an outbox table", "statement", statement)
 	}
 	return h.checkTables()
 }
