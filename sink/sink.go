@@ -28,6 +28,7 @@ type Sink struct {
 	log       hclog.Logger
 	cl        *kgo.Client
 	exact     bool
+	ending    ending
 	committed bool // the transactional id had committed before
 	topics    topics
 
@@ -58,12 +59,13 @@ func Open(ctx context.Context, cfg *configs.Pipeline, log hclog.Logger, hooks ..
 		return nil, err
 	}
 	opts = append(opts, producerOptions(cfg)...)
-	opts = append(opts, kgo.WithHooks(hooks...), kgo.WithLogger(kslog.New(slog.New(logging.Handler(log.Named("kafka"))))))
+	s := &Sink{cfg: cfg, log: log, exact: cfg.Delivery == "exactly_once"}
+	opts = append(opts, kgo.WithHooks(append(hooks, &s.ending)...), kgo.WithLogger(kslog.New(slog.New(logging.Handler(log.Named("kafka"))))))
 	cl, err := kgo.NewClient(opts...)
 	if err != nil {
 		return nil, &outbox.Fault{Code: "kafka.config", Class: outbox.Config, Err: fmt.Errorf("make kafka client: %w", err)}
 	}
-	s := &Sink{cfg: cfg, log: log, cl: cl, exact: cfg.Delivery == "exactly_once"}
+	s.cl = cl
 	s.topics = topics{sink: s, known: map[string]int{}}
 	if err := s.reach(ctx); err != nil {
 		cl.Close()
@@ -83,7 +85,8 @@ func (s *Sink) reach(ctx context.Context) error {
 		return nil
 	}
 	s.committed = s.hasCommitted(ctx)
-	if _, _, err := s.cl.ProducerID(ctx); err != nil {
+	var err error
+	if s.ending.id, s.ending.epoch, err = s.cl.ProducerID(ctx); err != nil {
 		return s.fault("take over transactional id "+s.cfg.Kafka.TransactionalID, err)
 	}
 	return nil
@@ -194,6 +197,9 @@ func (s *Sink) Commit(ctx context.Context, offset *kgo.Record) error {
 	// A commit that is given up half-way has an unknown outcome, so the caller's context ends only with the process.
 	err := s.cl.EndTransaction(ctx, kgo.TryCommit)
 	s.ended = time.Now()
+	if err == nil {
+		err = s.ending.clean(ctx, s.cl)
+	}
 	if err != nil {
 		return s.fault("commit transaction", err)
 	}
