@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"outferry/binlog"
 	"outferry/configs"
@@ -177,8 +178,13 @@ func TestEngineWithoutRollbackIsRefused(t *testing.T) {
 		f.wait(1)
 		d.Exec(t, "ALTER TABLE outbox ENGINE = MyISAM")
 		wantFault(t, f.fault(), "mysql.engine", outbox.Environment)
-		_, err := binlog.New(file(t, d), testLog(t), binlog.Options{}).Look(t.Context())
-		wantFault(t, asFault(t, err), "mysql.engine", outbox.Environment)
+		var found *outbox.Fault
+		servers.Eventually(t, time.Minute, "the server has let the reader go", func() bool {
+			_, err := binlog.New(file(t, d), testLog(t), binlog.Options{}).Look(t.Context())
+			found = asFault(t, err)
+			return found.Class != outbox.Busy
+		})
+		wantFault(t, found, "mysql.engine", outbox.Environment)
 	})
 }
 
