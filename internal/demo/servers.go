@@ -62,7 +62,7 @@ func startPostgres(ctx context.Context, dir string) (*postgres.Server, error) {
 		return nil, &outbox.Fault{Code: "demo.no_postgres", Class: outbox.Environment,
 			Err: fmt.Errorf("find or fetch the programs of PostgreSQL: %w", err),
 			Remedy: "install PostgreSQL 13 or newer (apt-get install postgresql, dnf install postgresql-server, brew install postgresql@18), " +
-				"or let the demo reach repo1.maven.org; it keeps what it fetches in the directory that OUTFERRY_SERVERS names"}
+				"or let the demo reach Maven Central; it keeps what it fetches in the directory that OUTFERRY_SERVERS names"}
 	}
 	// The superuser exists only on a socket that nobody else reaches; over TCP there is the blog's account alone,
 	// and that needs no password.
