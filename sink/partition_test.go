@@ -41,7 +41,7 @@ func TestRecordGoesWhereItsKeySays(t *testing.T) {
 }
 
 // A null key keeps a batch together, and is still null for the reader.
-func TestNullKeySticksToAPartition(t *testing.T) {
+func TestNullKeyStaysNull(t *testing.T) {
 	c := fake(t)
 	r := open(t, file(t, c.ListenAddrs()[0], "posts")).offsetsTopic(t)
 	makeTopic(t, r.Client(), "events", 6)
