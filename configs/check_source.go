@@ -71,6 +71,9 @@ func isTableName(name string) bool {
 
 func (c *checker) postgres() {
 	if c.p.Source.isMySQL() {
+		if c.written("source.snapshot_rows") {
+			c.warnf("source.snapshot_rows", "leave it out", "MySQL and MariaDB send a snapshot in one go: ignored")
+		}
 		return
 	}
 	if name := c.p.Source.Postgres.Publication; len(name) > 63 || strings.ContainsAny(name, "\x00") {

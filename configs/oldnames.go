@@ -120,7 +120,7 @@ var withoutCounterpart = map[string]string{
 	"lsn.flush.mode":                              "the slot moves only behind committed events: leave it out",
 	"flush.lsn.source":                            "the slot moves only behind committed events: leave it out",
 	"status.update.interval.ms":                   "it follows the server's wal_sender_timeout: leave it out",
-	"snapshot.locking.mode":                       "no table is locked: leave it out",
+	"snapshot.locking.mode":                       "there is no global read lock, and only MySQL without GTIDs locks the outbox tables, for a moment: leave it out",
 	"snapshot.isolation.mode":                     dropIt,
 	"signal.data.collection":                      notInBuild,
 	"read.only":                                   dropIt,

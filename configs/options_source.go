@@ -59,7 +59,7 @@ func readingOptions(s *Source) []Option {
 			Doc:      "Rows already in the table at the first start: published (initial), left alone (no_data), or published and nothing more (initial_only)."},
 		{Path: "source.snapshot_rows", Default: "10000", Min: 1, Max: 1_000_000, into: &s.SnapshotRows,
 			Debezium: []string{"snapshot.fetch.size", "incremental.snapshot.chunk.size"},
-			Doc:      "Rows per read of the snapshot."},
+			Doc:      "Rows per read of the snapshot, PostgreSQL only: MySQL and MariaDB send it in one go."},
 		{Path: "source.heartbeat_interval", Default: "10s", Min: int64(100 * time.Millisecond), Max: int64(time.Hour), into: &s.HeartbeatInterval,
 			Debezium: []string{"heartbeat.interval.ms"},
 			Doc:      "How often an idle pipeline moves its position, so that a quiet outbox in a busy database keeps no log. 100ms to 1h."},
