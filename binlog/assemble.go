@@ -28,6 +28,7 @@ type assembler struct {
 	set     gtidSet
 	byGTID  bool
 	here    place // after the last event
+	told    place // where a silent server says that it reads: it keeps from us what we have already
 	done    place // after the last complete transaction
 	anchor  anchor
 	created uint32 // when the server began the file that we read
@@ -71,6 +72,8 @@ func (a *assembler) event(h header, e body) error {
 		return a.prepared()
 	case evRotate:
 		return a.rotate(e)
+	case evHeartbeat, evHeartbeat2:
+		return a.heartbeat(h, e)
 	case evIncident:
 		return lost("mysql.incident", "the server lost events of its own log; "+acceptGap,
 			"read the log at %s: the server reports an incident", a.here)
@@ -105,6 +108,35 @@ func (a *assembler) track(h header) {
 	case h.kind != evFormat:
 		a.here.pos += uint64(h.size)
 	}
+}
+
+// heartbeat notes a place that only the lag is told by.
+func (a *assembler) heartbeat(h header, e body) error {
+	pos := a.here.pos&^0xffffffff | uint64(h.end)
+	if h.kind == evHeartbeat2 {
+		b, err := e.all(formatMaxSize)
+		if err != nil {
+			return err
+		}
+		pos = decodeHeartbeat(b)
+	}
+	a.told = place{a.here.file, pos}
+	return nil
+}
+
+// seen is how far the log is known.
+func (a *assembler) seen() place {
+	if a.told.file == a.here.file && a.told.pos > a.here.pos {
+		return a.told
+	}
+	return a.here
+}
+
+// reached reports whether the log is known up to a place.
+func (a *assembler) reached(at place) bool {
+	seen := a.seen()
+	m, n := fileNumber(seen.file), fileNumber(at.file)
+	return m > n || m == n && seen.pos >= at.pos
 }
 
 func (a *assembler) rotate(e body) error {

@@ -199,6 +199,18 @@ func decodeRotate(body []byte) (rotation, error) {
 	return rotation{string(c.data), pos}, nil
 }
 
+// decodeHeartbeat returns the place in the file, which is one of numbered fields, or 0.
+func decodeHeartbeat(body []byte) (pos uint64) {
+	const last, inFile = 0, 2
+	c := cursor{data: body}
+	for field := c.lenenc(); field != last; field = c.lenenc() {
+		if v := c.string(); field == inFile {
+			pos = (&cursor{data: v}).lenenc()
+		}
+	}
+	return pos
+}
+
 // logged is a statement in the log, or the words that begin and end a transaction.
 type logged struct {
 	schema []byte // the session's

@@ -159,7 +159,6 @@ func (h *session) snapshot(ctx context.Context, pos *position) (*position, error
 	if h.cfg.Source.Snapshot == "initial_only" {
 		next.Phase = phaseDone
 	}
-	h.log.Info("snapshot done", "rows", sn.done)
 	return &next, h.emit(ctx, &next)
 }
 

@@ -36,7 +36,8 @@ type stream struct {
 	heard    time.Time // when the server last said something
 	silence  time.Duration
 	lagAt    time.Time
-	late     bool // and said so
+	end      place // of the log, then
+	late     bool  // and said so
 }
 
 // stream asks for the log after pos and reads until ctx ends.
@@ -297,14 +298,14 @@ func (st *stream) fill(free []byte) (int, error) {
 		}
 		n, err := st.conn.Read(free)
 		if n > 0 {
-			return n, st.upkeep()
+			return n, st.upkeep(n < len(free))
 		}
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			if quiet := time.Since(waiting); quiet > st.silence {
 				return 0, transient("mysql.silent", "read the log: nothing came for %s", quiet.Round(time.Second))
 			}
-			if err := st.upkeep(); err != nil {
+			if err := st.upkeep(true); err != nil {
 				return 0, err
 			}
 		case errors.Is(err, io.EOF):

@@ -176,6 +176,28 @@ func TestPlaceBeyond4GiB(t *testing.T) {
 	}
 }
 
+// TestHeartbeatsTellThePlace: of a server that keeps from us what we have; the second form is for places beyond 4 GiB.
+func TestHeartbeatsTellThePlace(t *testing.T) {
+	second := append([]byte{1, 1, 'f', 2, 9, 0xfe}, binary.LittleEndian.AppendUint64(nil, 5<<32)...)
+	for _, c := range []struct {
+		kind byte
+		end  uint32
+		body []byte
+		want uint64
+	}{{evHeartbeat, 900, []byte("binlog.000001"), 900}, {evHeartbeat, 0, []byte("binlog.000001"), 100}, {evHeartbeat2, 0, append(second, 0), 5 << 32}, {evHeartbeat2, 0, second[:8], 100}} {
+		s := newScript()
+		s.log = append(s.log, event(c.kind, 0, c.end, c.body)...)
+		r := newReplay(mysqlKind, served("binlog.000001", s.log), "ferry.outbox")
+		if err := r.run(); err != nil {
+			t.Fatal(err)
+		}
+		r.asm.here.pos = max(r.asm.here.pos, 100)
+		if got := r.asm.seen(); got.pos != c.want {
+			t.Errorf("event of type %d: at %s, want %d", c.kind, got, c.want)
+		}
+	}
+}
+
 func TestTaggedGTID(t *testing.T) {
 	sid := make([]byte, 0, 32)
 	for i := range 16 {

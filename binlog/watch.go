@@ -2,27 +2,39 @@ package binlog
 
 import "time"
 
-// upkeep tells how far behind the stream is, now and then.
-func (st *stream) upkeep() error {
+// upkeep tells how far behind the stream is, now and then; dry says that nothing waits at the socket. A stream
+// that has come to where the log ended at the last look is not behind: it only has not read what came this moment.
+func (st *stream) upkeep(dry bool) error {
 	const every = 5 * time.Second
 	if st.opt.Lag == nil || time.Since(st.lagAt) < every {
 		return nil
 	}
-	st.lagAt = time.Now()
 	end, err := logStatus(st.cat, st.srv)
 	if err != nil {
 		return err
 	}
-	behind := int64(0)
-	if end.file == st.asm.here.file {
-		behind = max(int64(end.pos)-int64(st.asm.here.pos), 0)
-	} else if files, err := st.logFiles(); err == nil {
-		behind = bytesBehind(files, st.asm.here)
+	first, caughtUp := st.lagAt.IsZero(), dry && st.asm.reached(st.end)
+	st.lagAt, st.end = time.Now(), end.place
+	if first { // nothing is read yet
+		return nil
 	}
+	behind := st.bytesTo(end.place)
 	age := time.Since(time.UnixMicro(st.asm.tx.head.commit))
-	st.opt.Lag(behind, behind == 0 || age < time.Second)
+	st.opt.Lag(behind, caughtUp || behind == 0 || age < time.Second)
 	st.warnOfPurge(behind, age)
 	return nil
+}
+
+func (st *stream) bytesTo(end place) int64 {
+	here := st.asm.seen()
+	if end.file == here.file {
+		return max(int64(end.pos)-int64(here.pos), 0)
+	}
+	files, err := st.logFiles()
+	if err != nil {
+		return 0
+	}
+	return bytesBehind(files, here)
 }
 
 // warnOfPurge: a server throws its log away by age, whoever still needs it.

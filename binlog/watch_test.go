@@ -1,0 +1,63 @@
+package binlog_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"outferry/binlog"
+	"outferry/internal/servers"
+	"outferry/internal/sourcetest"
+)
+
+// lags are what a source says of how far behind it is.
+type lags struct {
+	sync.Mutex
+	n, behind int
+}
+
+func (l *lags) note(_ int64, caughtUp bool) {
+	l.Lock()
+	defer l.Unlock()
+	l.n++
+	if !caughtUp {
+		l.behind++
+	}
+}
+
+func (l *lags) told() (n, behind int) {
+	l.Lock()
+	defer l.Unlock()
+	return l.n, l.behind
+}
+
+// TestIdleServerIsNoBacklog: neither one that only has what we have read already, nor one where something
+// happens now and then.
+func TestIdleServerIsNoBacklog(t *testing.T) {
+	for _, version := range servers.MySQLVersions(t) {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			_, d, at := stopped(t, servers.MySQLOptions{Version: version})
+			var l lags
+			f := start(t, file(t, d, noData), at, binlog.Options{Lag: l.note})
+			until := func(looks int, meanwhile func()) {
+				deadline := time.After(sourcetest.Deadline)
+				for n, _ := l.told(); n < looks; n, _ = l.told() {
+					select {
+					case b := <-f.out:
+						f.take(b)
+					case <-time.After(1500 * time.Millisecond):
+						meanwhile()
+					case <-deadline:
+						t.Fatalf("%d looks at the lag", n)
+					}
+				}
+			}
+			until(2, func() {})
+			until(4, func() { d.Exec(t, "INSERT INTO other VALUES (1)") })
+			if n, behind := l.told(); behind > 0 {
+				t.Errorf("%d of %d times the source said that it is behind", behind, n)
+			}
+		})
+	}
+}
