@@ -7,6 +7,7 @@
 # make compose    docker-compose.yml and the Dockerfiles, read by Docker's own loader and parser (a module of its own)
 # make snippets   the snippets of every stack whose runtime is here: Java, Python and Node fetch their libraries
 # make e2e        the example's two services from their jars, Outferry between them, each process killed once
+# make bench-go   micro-benchmarks of decoding, routing and encoding, compared with bench/baseline
 # make fuzz       each fuzz target for FUZZTIME
 #
 # The tests bring their servers themselves, into OUTFERRY_SERVERS (see internal/install). They need
@@ -20,11 +21,17 @@ PACKAGES     = ./...
 TIMEOUT      = 20m
 FUZZTIME     = 30s
 
+BENCH_PACKAGES = walstream binlog router encode
+BENCH          = '^Benchmark(Decode|DecodeAndRoute|DecodeAndExpand|ForeignRows|Route|Encode|Expand)$$'
+BENCH_TIME     = 100ms
+BENCH_COUNT    = 6
+BENCHSTAT      = go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+
 # Two packages at a time: servers and tests share the machine.
 GOTEST = go test -timeout $(TIMEOUT) -p 2
 WITH   = go run ./internal/servers/run
 
-.PHONY: build test faults test-all test-mysql soak snippets compose e2e vet fuzz tools clean
+.PHONY: build test faults test-all test-mysql soak snippets compose e2e vet fuzz bench-go bench-baseline tools clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/outferry ./cmd/outferry
@@ -59,6 +66,16 @@ vet:
 
 soak: tools
 	OUTFERRY_LONG=1 $(WITH) -postgres 15 -kafka -- go test -timeout 120m -count 1 -v ./internal/faults
+
+# Wall clock: compare on the machine and at the load of the baseline, or write another with bench-baseline first.
+bench-go: BENCH_OUT = bin/bench
+bench-baseline: BENCH_OUT = bench/baseline
+bench-go bench-baseline:
+	@mkdir -p $(BENCH_OUT)
+	@set -e; for package in $(BENCH_PACKAGES); do \
+		go test -run '^$$' -bench $(BENCH) -benchtime $(BENCH_TIME) -count $(BENCH_COUNT) ./$$package > $(BENCH_OUT)/$$package.txt || { cat $(BENCH_OUT)/$$package.txt; exit 1; }; \
+		$(BENCHSTAT) bench/baseline/$$package.txt $$([ $(BENCH_OUT) = bench/baseline ] || echo $(BENCH_OUT)/$$package.txt); \
+	done
 
 # Each target by itself: go test fuzzes one at a time.
 fuzz:
