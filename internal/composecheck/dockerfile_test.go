@@ -1,57 +1,53 @@
 package composecheck
 
 import (
-	"bytes"
-	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
-	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-// Docker's own parser reads them; what is built runs as nobody, and has a health check.
+// Docker's own parser reads them; what is built does not run as root, and has a health check.
 func TestDockerfiles(t *testing.T) {
-	for _, file := range []string{"Dockerfile", "examples/go/Dockerfile"} {
-		t.Run(file, func(t *testing.T) {
-			stages := stages(t, file)
+	const distroless = "gcr.io/distroless/static-debian12:nonroot"
+	for _, c := range []struct{ file, base, user string }{
+		{"Dockerfile", distroless, ""}, // the base image's
+		{"examples/go/Dockerfile", distroless, ""},
+		{"examples/spring-boot/Dockerfile", "eclipse-temurin:17-jre", "65532:65532"},
+	} {
+		t.Run(c.file, func(t *testing.T) {
+			stages, err := Stages(filepath.Join(root, c.file))
+			if err != nil {
+				t.Fatal(err)
+			}
 			last := stages[len(stages)-1]
-			if len(stages) < 2 || last.BaseName != "gcr.io/distroless/static-debian12:nonroot" {
+			if len(stages) < 2 || last.BaseName != c.base {
 				t.Errorf("%d stages, the last on %s", len(stages), last.BaseName)
 			}
-			var entry, health bool
-			for _, command := range last.Commands {
-				switch c := command.(type) {
-				case *instructions.CopyCommand:
-					checkSource(t, stages, c.From)
-				case *instructions.EntrypointCommand:
-					entry = !c.PrependShell // there is no shell
-				case *instructions.HealthCheckCommand:
-					health = c.Health.Test[0] == "CMD"
-				}
-			}
-			if !entry || !health {
-				t.Errorf("entry point %t, health check %t, want both without a shell", entry, health)
-			}
+			checkLast(t, stages, c.user)
 		})
 	}
 }
 
-func stages(t *testing.T, file string) []instructions.Stage {
+func checkLast(t *testing.T, stages []instructions.Stage, wantUser string) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root, file))
-	if err != nil {
-		t.Fatal(err)
+	var entry, health bool
+	var user string
+	for _, command := range stages[len(stages)-1].Commands {
+		switch c := command.(type) {
+		case *instructions.CopyCommand:
+			checkSource(t, stages, c.From)
+		case *instructions.UserCommand:
+			user = c.User
+		case *instructions.EntrypointCommand:
+			entry = !c.PrependShell // signals reach the program itself, and distroless has no shell
+		case *instructions.HealthCheckCommand:
+			health = c.Health.Test[0] == "CMD"
+		}
 	}
-	parsed, err := parser.Parse(bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
+	if !entry || !health || user != wantUser {
+		t.Errorf("entry point %t, health check %t, want both without a shell; user %q, want %q", entry, health, user, wantUser)
 	}
-	stages, _, err := instructions.Parse(parsed.AST, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return stages
 }
 
 func checkSource(t *testing.T, stages []instructions.Stage, from string) {
@@ -62,4 +58,16 @@ func checkSource(t *testing.T, stages []instructions.Stage, from string) {
 		}
 	}
 	t.Errorf("there is no stage %q", from)
+}
+
+func TestImageSaysWhatRuns(t *testing.T) {
+	for service, want := range map[string][2]string{
+		"post":          {"/service.jar", "/src/post/target/post.jar"},
+		"comments":      {"/service.jar", "/src/comments/target/comments.jar"},
+		"outferry-post": {"/outferry", "/outferry"},
+	} {
+		if got := containers(t)[service].Built[want[0]]; got != want[1] {
+			t.Errorf("%s: %s comes from %q, want %q", service, want[0], got, want[1])
+		}
+	}
 }

@@ -38,9 +38,9 @@ func (b *blog) agreeInTheEnd() {
 		return last == nil
 	})
 	b.promisesKept(b.look())
-	b.appliedOnce("outbox.event.post", b.mysql.Text(b.t, "SELECT count(*) FROM processed_events"))
-	b.appliedOnce("outbox.event.comment", b.postgres.Text(b.t, "SELECT count(*) FROM processed_events"))
-	if written, told := b.mysql.Text(b.t, "SELECT count(*) FROM comments"), len(b.ids("outbox.event.comment")); written != strconv.Itoa(told) {
+	b.appliedOnce("outbox.event.post", b.commentsDB.Text(b.t, "SELECT count(*) FROM processed_events"))
+	b.appliedOnce("outbox.event.comment", b.postDB.Text(b.t, "SELECT count(*) FROM processed_events"))
+	if written, told := b.commentsDB.Text(b.t, "SELECT count(*) FROM comments"), len(b.ids("outbox.event.comment")); written != strconv.Itoa(told) {
 		b.t.Errorf("%s comments were written and %d told of", written, told)
 	}
 	for _, topic := range []string{"outbox.event.post-dlt", "outbox.event.comment-dlt"} {
@@ -53,11 +53,11 @@ func (b *blog) agreeInTheEnd() {
 func (b *blog) look() truth {
 	b.t.Helper()
 	pg := func(sql string) map[string]string {
-		return pairs(b.postgres.Text(b.t, "SELECT string_agg(k || '=' || v, '|') FROM ("+sql+") AS t(k, v)"))
+		return pairs(b.postDB.Text(b.t, "SELECT string_agg(k || '=' || v, '|') FROM ("+sql+") AS t(k, v)"))
 	}
 	my := func(sql string) map[string]string {
 		// group_concat would cut a long list off at a kilobyte.
-		return pairs(b.mysql.Text(b.t, "SELECT replace(replace(replace(json_arrayagg(concat(k, '=', v)), '\", \"', '|'), '[\"', ''), '\"]', '') FROM ("+sql+") AS t"))
+		return pairs(b.commentsDB.Text(b.t, "SELECT replace(replace(replace(json_arrayagg(concat(k, '=', v)), '\", \"', '|'), '[\"', ''), '\"]', '') FROM ("+sql+") AS t"))
 	}
 	return truth{
 		posts:   pg("SELECT id, title FROM posts"),

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,54 +18,130 @@ import (
 	"outferry/internal/servers"
 )
 
-// blog is the whole system.
+// blog is the whole system, as docker-compose.yml has it in its profiles postgres and mysql.
 type blog struct {
 	t        *testing.T
 	dir      string
-	postgres *servers.Database
-	mysql    *servers.MySQLDatabase
+	program  string // Outferry
+	topology map[string]container
+	address  map[string]string // of a server, by its container's host:port
+
+	postgres *servers.PostgresServer
+	mysql    *servers.MySQLServer
 	broker   *servers.Broker
 
-	post, comments                 *member
-	outferryPost, outferryComments *member
-	people                         *people
+	postDB     *servers.Database
+	commentsDB *servers.MySQLDatabase
+
+	members map[string]*member
+	people  *people
 }
 
 func newBlog(t *testing.T) *blog {
 	t.Helper()
-	b := &blog{t: t, dir: t.TempDir(), broker: servers.StartKafka(t, servers.KafkaOptions{})}
-	b.postgres = servers.StartPostgres(t, servers.PostgresOptions{}).Database(t)
-	b.mysql = servers.MySQL(t, "8.0")
-	// The account makes its publication by itself: it may act as the table's owner.
-	b.postgres.Exec(t, "GRANT app TO outferry; GRANT CREATE ON DATABASE "+b.postgres.Name+" TO outferry")
-	postDB, commentsDB := jdbcPostgres(b.postgres), jdbcMySQL(b.mysql)
-	b.outferryPost = b.outferry("post", "POST_DATABASE_URL="+postDB+"?sslmode=disable")
-	b.outferryComments = b.outferry("comments", "COMMENTS_DATABASE_URL="+commentsDB, "COMMENTS_OUTBOX="+b.mysql.Name+".outbox")
-	var post, comments string
-	b.post, post = b.service("post", postDB)
-	b.comments, comments = b.service("comments", commentsDB)
-	b.people = newPeople(post, comments)
+	b := &blog{t: t, dir: t.TempDir(), topology: readTopology(t), address: map[string]string{}, members: map[string]*member{}}
+	b.startServers()
+	b.build()
+	for _, name := range []string{"post", "comments", "outferry-post", "outferry-comments"} {
+		b.members[name] = b.member(name)
+	}
+	b.people = newPeople(b.members["post"].at, b.members["comments"].at)
 	return b
 }
 
-// start lets Outferry begin before there is a table: the services make it, and Outferry waits.
-func (b *blog) start() {
+// startServers starts both databases and the broker with the settings of the compose file, and runs its scripts.
+func (b *blog) startServers() {
 	b.t.Helper()
-	for _, m := range []*member{b.outferryPost, b.outferryComments} {
-		m.Start()
-		m.says("table_missing")
+	pg, my, kafka := b.topology["postgres"], b.topology["mysql"], b.topology["kafka"]
+	version, err := strconv.Atoi(pg.version())
+	if err != nil {
+		b.t.Fatal(err)
 	}
-	for _, m := range []*member{b.post, b.comments} {
-		m.Start()
+	b.postgres = servers.StartPostgres(b.t, servers.PostgresOptions{Version: version, Fsync: true, Settings: pg.flags()})
+	b.mysql = servers.StartMySQL(b.t, servers.MySQLOptions{
+		Version: my.version(), Durable: true, NoGTID: true, Settings: my.flags(),
+		TLS: servers.NewCA(b.t), // as every MySQL makes itself a certificate, which these don't
+	})
+	b.broker = servers.StartKafka(b.t, servers.KafkaOptions{Properties: kafka.properties()})
+	b.address["postgres:5432"] = fmt.Sprintf("127.0.0.1:%d", b.postgres.Port)
+	b.address["mysql:3306"] = fmt.Sprintf("127.0.0.1:%d", b.mysql.Port)
+	b.address["kafka:19092"] = b.broker.Addr
+	admin := &servers.Database{Name: "postgres", Port: b.postgres.Port}
+	admin.Exec(b.t, "DROP ROLE outferry") // the scripts make their own
+	for _, statement := range pg.script(b.t) {
+		admin.Exec(b.t, statement)
 	}
-	for _, m := range []*member{b.post, b.comments, b.outferryPost, b.outferryComments} {
-		m.works()
+	root := b.mysql.Admin()
+	root.Exec(b.t, "DROP USER outferry")
+	for _, statement := range my.script(b.t) {
+		root.Exec(b.t, statement)
+	}
+	b.postDB = &servers.Database{Name: "post", Port: b.postgres.Port}
+	b.commentsDB = &servers.MySQLDatabase{Version: b.mysql.Version, Name: "comments", Port: b.mysql.Port}
+}
+
+// here replaces the containers' addresses by those of this machine.
+func (b *blog) here(text string) string {
+	for container, address := range b.address {
+		text = strings.ReplaceAll(text, container, address)
+	}
+	return text
+}
+
+// startInAnyOrder lets Outferry begin before there is a table: the services make it, and Outferry waits. Then all servers
+// go down, and they and the services come in any order.
+func (b *blog) startInAnyOrder() {
+	b.t.Helper()
+	for _, name := range []string{"outferry-post", "outferry-comments"} {
+		b.members[name].Start()
+		b.members[name].says("table_missing")
+	}
+	starts := []killable{b.members["post"], b.members["comments"]}
+	for _, s := range b.servers() {
+		s.Kill()
+		starts = append(starts, s)
+	}
+	rand.Shuffle(len(starts), func(i, k int) { starts[i], starts[k] = starts[k], starts[i] })
+	for _, s := range starts {
+		s.Start()
+	}
+	for _, m := range b.members {
+		m.Works()
 	}
 }
 
+// mortal is a process that the test kills.
+type mortal interface {
+	killable
+	Works() // waits until it does
+}
+
+func (b *blog) servers() []mortal {
+	return []mortal{server{b.postgres, "PostgreSQL"}, server{mysql{b.mysql}, "MySQL"}, server{b.broker, "Kafka"}}
+}
+
+// server is one whose Start waits until it works.
+type server struct {
+	killable
+	name string
+}
+
+type killable interface {
+	Kill()
+	Start()
+}
+
+func (server) Works() {}
+
+type mysql struct{ *servers.MySQLServer }
+
+func (m mysql) Start() { m.MySQLServer.Start() }
+
+func (s server) String() string { return s.name }
+
 func TestServicesAgreeThoughEachProcessIsKilled(t *testing.T) {
 	b := newBlog(t)
-	b.start()
+	b.startInAnyOrder()
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	busy := b.people.use(ctx, 4)
@@ -77,23 +155,25 @@ func TestServicesAgreeThoughEachProcessIsKilled(t *testing.T) {
 	b.setsAside()
 }
 
-// killEach kills every process once, in any order, at moments that the load decides.
+// killEach kills every process once, in any order, at moments that the load decides. A process that comes back is not
+// waited for: the next may be killed meanwhile.
 func (b *blog) killEach() {
 	b.t.Helper()
-	type mortal interface {
-		Kill()
-		Start()
+	processes := b.servers()
+	for _, m := range b.members {
+		processes = append(processes, m)
 	}
-	processes := []mortal{b.post, b.comments, b.outferryPost, b.outferryComments, b.broker}
 	rand.Shuffle(len(processes), func(i, k int) { processes[i], processes[k] = processes[k], processes[i] })
 	for _, p := range processes {
-		b.progress(20 + rand.IntN(100))
+		p.Works() // it may have failed when another was killed
+		b.progress(20 + rand.IntN(50))
+		b.t.Logf("kill %s", p)
 		p.Kill()
-		b.progress(10 + rand.IntN(20)) // the others go on without it
+		b.progress(5 + rand.IntN(10)) // the others go on without it
 		p.Start()
-		if m, ok := p.(*member); ok {
-			m.works()
-		}
+	}
+	for _, p := range processes {
+		p.Works()
 	}
 }
 

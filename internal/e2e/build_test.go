@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"testing"
 
 	"outferry/internal/servers"
@@ -17,44 +16,35 @@ func TestMain(m *testing.M) { servers.Main(m) }
 
 const example = "../../examples/spring-boot"
 
-// program builds Outferry once in a test run.
-var program = sync.OnceValues(func() (string, error) {
-	dir, err := servers.TempDir()
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "outferry")
-	cmd := exec.Command("go", "build", "-o", path, "outferry/cmd/outferry")
+// build makes what the Dockerfiles make: Outferry's program, and a jar of each service.
+func (b *blog) build() {
+	b.t.Helper()
+	b.program = filepath.Join(b.dir, "outferry")
+	cmd := exec.Command("go", "build", "-o", b.program, "outferry/cmd/outferry")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	return path, run(cmd)
-})
+	run(b.t, cmd)
+	b.verify()
+}
 
-// jars builds both services once in a test run.
-var jars = sync.OnceValue(func() error { return maven(nil, "package") })
-
-func maven(env []string, args ...string) error {
-	cmd := exec.Command("mvn", append([]string{"-q", "-B", "--no-transfer-progress", "-Dstyle.color=never"}, args...)...)
+// verify builds the jars, and runs the services' own tests on databases of their own: Maven's phase verify does both.
+func (b *blog) verify() {
+	b.t.Helper()
+	b.postDB.Exec(b.t, "CREATE DATABASE rules OWNER post")
+	b.commentsDB.Exec(b.t, "CREATE DATABASE rules; GRANT ALL ON rules.* TO comments")
+	cmd := exec.Command("mvn", "-q", "-B", "--no-transfer-progress", "-Dstyle.color=never", "-T2", "verify")
 	cmd.Dir = example
-	cmd.Env = append(os.Environ(), append(env, "MAVEN_OPTS=-Xmx512m")...)
-	return run(cmd)
+	cmd.Env = append(os.Environ(), "MAVEN_OPTS=-Xmx512m -XX:TieredStopAtLevel=1", "JAVA_TOOL_OPTIONS="+javaOptions,
+		"POST_DATABASE_URL="+b.here("jdbc:postgresql://postgres:5432/rules"),
+		"COMMENTS_DATABASE_URL="+b.here("jdbc:mysql://mysql:3306/rules"))
+	run(b.t, cmd)
 }
 
-func run(cmd *exec.Cmd) error {
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%v: %w: %s", cmd.Args, err, out[max(0, len(out)-4000):])
-	}
-	return nil
-}
+// javaOptions are for many short lives on a small machine.
+const javaOptions = "-Xmx256m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
-// jar is a service's, by its name.
-func jar(t *testing.T, service string) string {
+func run(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
-	if err := jars(); err != nil {
-		t.Fatal(err)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatal(fmt.Errorf("%v: %w: %s", cmd.Args, err, out[max(0, len(out)-6000):]))
 	}
-	path, err := filepath.Abs(filepath.Join(example, service, "target", service+".jar"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
 }

@@ -4,10 +4,15 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,82 +22,148 @@ import (
 
 const patience = 2 * time.Minute
 
-// member is a process of the system: a service or an Outferry. It comes back after a kill as it was.
+// member is a process of the system: a service or an Outferry. As its container would, it is started again when it fails.
 type member struct {
 	t     *testing.T
 	name  string
 	spec  process.Spec
+	at    string // http://host:port
 	ready string // answers 200 when it works
-	proc  *process.Process
+
+	mu     sync.Mutex
+	proc   *process.Process
+	wanted bool
+	starts int
 }
 
-func (b *blog) member(name, ready string, env []string, args ...string) *member {
-	m := &member{t: b.t, name: name, ready: ready, spec: process.Spec{
-		Args: args, Env: env, Dir: b.dir, Log: filepath.Join(b.dir, name+".log"),
+// member makes a process of a container.
+func (b *blog) member(name string) *member {
+	b.t.Helper()
+	c := b.topology[name]
+	if c.Restart != "on-failure" {
+		b.t.Fatalf("%s restarts %q: it must start again when it came too early", name, c.Restart)
+	}
+	root := filepath.Join(b.dir, name)
+	m := &member{t: b.t, name: name, spec: process.Spec{
+		Args: b.args(c, root), Env: []string{"JAVA_TOOL_OPTIONS=" + javaOptions}, Dir: b.dir, Log: root + ".log",
 	}}
-	b.t.Cleanup(func() {
-		if m.proc == nil {
-			return
-		}
-		_ = m.proc.Kill()
-		if b.t.Failed() {
-			b.t.Logf("%s, last lines:\n%s", name, m.proc.LastLines(30))
-		}
-	})
+	b.listen(m, c)
+	for path, text := range c.Files {
+		write(b.t, root+path, text)
+	}
+	b.t.Cleanup(m.end)
 	return m
 }
 
-// service runs a jar on a port of its own.
-func (b *blog) service(name, database string) (m *member, url string) {
+// args replaces paths of the container: those of what was built, and of files that the compose file puts there.
+func (b *blog) args(c container, root string) []string {
 	b.t.Helper()
-	port := freePort(b.t)
-	url = fmt.Sprintf("http://127.0.0.1:%d", port)
-	env := append(datasource(database), "KAFKA_BROKERS="+b.broker.Addr, fmt.Sprintf("SERVER_PORT=%d", port))
-	return b.member(name, url+"/actuator/health", env,
-		"java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-jar", jar(b.t, name)), url
+	args := slices.Clone(c.Args)
+	for i, arg := range args {
+		switch source, built := c.Built[arg]; {
+		case built && strings.HasSuffix(source, ".jar"):
+			args[i] = absolute(b.t, filepath.Join(example, strings.TrimPrefix(source, "/src/")))
+		case built:
+			args[i] = b.program
+		case slices.ContainsFunc(slices.Collect(maps.Keys(c.Files)), func(path string) bool { return strings.HasPrefix(path, arg+"/") }):
+			args[i] = root + arg
+		}
+	}
+	return args
 }
 
-// outferry runs the pipeline file of a service as it is.
-func (b *blog) outferry(pipeline string, env ...string) *member {
+// listen gives the process a port in place of the container's, which its health check names.
+func (b *blog) listen(m *member, c container) {
 	b.t.Helper()
-	binary, err := program()
+	check, err := url.Parse(c.HealthCheck[len(c.HealthCheck)-1])
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	file, err := filepath.Abs(filepath.Join(example, pipeline+".outferry.yaml"))
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	listen := fmt.Sprintf("127.0.0.1:%d", freePort(b.t))
-	return b.member("outferry-"+pipeline, "http://"+listen+"/readyz", append(env, "KAFKA_BROKERS="+b.broker.Addr),
-		binary, "run", file, "--set", "service.http.listen="+listen)
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
 	port, err := process.FreePort()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	m.at = fmt.Sprintf("http://127.0.0.1:%d", port)
+	m.ready = m.at + strings.Replace(check.Path, "/healthz", "/readyz", 1) // the first says only that Outferry isn't stuck
+	for name, value := range c.Environment {
+		switch value {
+		case check.Port():
+			value = strconv.Itoa(port)
+		case "0.0.0.0:" + check.Port():
+			value = fmt.Sprintf("127.0.0.1:%d", port)
+		}
+		m.spec.Env = append(m.spec.Env, name+"="+b.here(value))
+	}
+}
+
+func absolute(t *testing.T, path string) string {
+	t.Helper()
+	path, err := filepath.Abs(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return port
+	return path
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (m *member) Start() {
-	m.t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.wanted = true
+	m.launch()
+}
+
+func (m *member) launch() {
 	var err error
 	if m.proc, err = process.Start(m.spec); err != nil {
-		m.t.Fatal(err)
+		m.t.Error(err)
+		return
+	}
+	m.starts++
+	go m.watch(m.proc)
+}
+
+// watch starts a process again that failed by itself.
+func (m *member) watch(p *process.Process) {
+	<-p.Done()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case !m.wanted || m.proc != p:
+	case p.ExitCode() == 0:
+		m.t.Errorf("%s ended by itself, and did not fail", m.name)
+	default:
+		m.launch()
 	}
 }
 
 // Kill is kill -9.
 func (m *member) Kill() {
-	m.t.Helper()
-	if !m.proc.Running() {
-		m.t.Fatalf("%s had ended by itself: %v", m.name, m.proc.Ended())
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.wanted = false
+	if m.proc == nil {
+		return
 	}
 	if err := m.proc.Kill(); err != nil {
-		m.t.Fatal(err)
+		m.t.Error(err)
+	}
+}
+
+func (m *member) end() {
+	m.Kill()
+	m.t.Logf("%s was started %d times", m.name, m.starts)
+	if m.t.Failed() && m.proc != nil {
+		m.t.Logf("%s, last lines:\n%s", m.name, m.proc.LastLines(30))
 	}
 }
 
@@ -105,14 +176,11 @@ func (m *member) says(text string) {
 	})
 }
 
-// works waits until the process does what it is for.
-func (m *member) works() {
+// Works waits until the process does what it is for.
+func (m *member) Works() {
 	m.t.Helper()
 	client := http.Client{Timeout: 5 * time.Second}
 	servers.Eventually(m.t, patience, m.name+" works", func() bool {
-		if !m.proc.Running() {
-			m.t.Fatalf("%s ended by itself: %v", m.name, m.proc.Ended())
-		}
 		resp, err := client.Get(m.ready)
 		if err != nil {
 			return false
@@ -121,3 +189,5 @@ func (m *member) works() {
 		return resp.StatusCode == http.StatusOK
 	})
 }
+
+func (m *member) String() string { return m.name }

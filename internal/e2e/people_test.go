@@ -36,7 +36,7 @@ func (p *people) use(ctx context.Context, n int) *sync.WaitGroup {
 	var all sync.WaitGroup
 	for range n {
 		all.Go(func() {
-			pace := time.NewTicker(20 * time.Millisecond) // two cores serve all of it
+			pace := time.NewTicker(40 * time.Millisecond) // two cores serve all of it
 			defer pace.Stop()
 			for {
 				select {
