@@ -48,6 +48,11 @@ type place struct {
 
 func (p place) String() string { return fmt.Sprintf("%s:%d", p.file, p.pos) }
 
+func (p place) before(q place) bool {
+	m, n := fileNumber(p.file), fileNumber(q.file)
+	return m < n || m == n && p.pos < q.pos
+}
+
 // event takes one event. The body is read only as far as it matters.
 func (a *assembler) event(h header, e body) error {
 	a.track(h)
@@ -133,11 +138,7 @@ func (a *assembler) seen() place {
 }
 
 // reached reports whether the log is known up to a place.
-func (a *assembler) reached(at place) bool {
-	seen := a.seen()
-	m, n := fileNumber(seen.file), fileNumber(at.file)
-	return m > n || m == n && seen.pos >= at.pos
-}
+func (a *assembler) reached(at place) bool { return !a.seen().before(at) }
 
 func (a *assembler) rotate(e body) error {
 	b, err := e.all(formatMaxSize)

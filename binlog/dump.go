@@ -109,8 +109,10 @@ func (h *session) dumpFault(err error, pos *position, started bool) error {
 	switch code := errorCode(err); {
 	case code == 4052, code == 1236 && strings.Contains(err.Error(), "same server_"): // the number says more than one thing
 		return h.busy(fmt.Errorf("read the log: %w", err))
-	case code == 1236 && !started:
+	case code == 1236 && !started && strings.Contains(err.Error(), "purged"):
 		return lost("mysql.log_purged", acceptGap, "continue at %s: the server refuses: %w", pos, err)
+	case code == 1236 && !started:
+		return lost("mysql.log_reset", restoredRemedy, "continue at %s: the server refuses: %w", pos, err)
 	case code == 1227 || code == 1045 || code == 1142:
 		return h.denied(err, h.srv)
 	}

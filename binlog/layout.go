@@ -118,9 +118,6 @@ func (a *assembler) reaches(q logged) bool {
 }
 
 // upTo reports whether the event just read ends at a place or before it.
-func (a *assembler) upTo(at place) bool {
-	m, n := fileNumber(a.here.file), fileNumber(at.file)
-	return at.file != "" && (m < n || m == n && a.here.pos <= at.pos)
-}
+func (a *assembler) upTo(at place) bool { return at.file != "" && !at.before(a.here) }
 
 const namesRemedy = "run SET GLOBAL binlog_row_metadata=FULL before the table changes; for rows that are in the log without names, undo the change or accept the gap with outferry offsets set"

@@ -2,6 +2,7 @@ package binlog_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -88,5 +89,53 @@ func TestUnrelatedMariaDBIsRefused(t *testing.T) {
 		wantFault(t, resume(t, other, f.last).fault(), "mysql.wrong_source", outbox.PositionLost)
 		other.Exec(t, "SET GLOBAL server_id = 7")
 		wantFault(t, resume(t, other, f.last).fault(), "mysql.wrong_source", outbox.PositionLost)
+	})
+}
+
+// TestResetByFileSaysSo, whatever of the new log has the place that we know.
+func TestResetByFileSaysSo(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		m := servers.StartMySQL(t, servers.MySQLOptions{Version: version, NoGTID: !isMaria(version)})
+		d := m.Database(t)
+		d.Exec(t, tablesSQL)
+		byFile := func(c *configs.Pipeline) { noData(c); c.Source.MySQL.Position = "file" }
+		f := start(t, file(t, d, byFile), nil, binlog.Options{})
+		f.begun()
+		again(t, d, 5)
+		f.wait(5)
+		f.stop()
+		time.Sleep(1100 * time.Millisecond) // the server tells a file's birth in seconds
+		d.Exec(t, resetSQL(version))
+		fault := start(t, file(t, d, byFile), f.last, binlog.Options{}).fault()
+		wantFault(t, fault, "mysql.log_reset", outbox.PositionLost)
+		if !strings.Contains(fault.Error(), "began the file of that name") {
+			t.Errorf("got %v", fault)
+		}
+	})
+}
+
+// TestResetUnderAStreamIsNoticed: the server goes on saying that it lives, and sends nothing more.
+func TestResetUnderAStreamIsNoticed(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		for _, n := range []int{1, 100} { // shorter than the old log, longer
+			t.Run(fmt.Sprint(n), func(t *testing.T) {
+				t.Parallel()
+				m := servers.StartMySQL(t, servers.MySQLOptions{Version: version})
+				d := m.Database(t)
+				d.Exec(t, tablesSQL)
+				f := start(t, file(t, d, noData), nil, binlog.Options{Lag: func(int64, bool) {}})
+				f.begun()
+				again(t, d, 5)
+				f.wait(5)
+				d.Exec(t, resetSQL(version)+"; DELETE FROM outbox")
+				again(t, d, n)
+				if fault := f.fault(); fault.Class != outbox.Transient && fault.Class != outbox.PositionLost {
+					t.Fatalf("got %v", fault)
+				}
+				if fault := resume(t, d, f.last).fault(); len(f.rows) != 5 || fault.Class != outbox.PositionLost {
+					t.Errorf("%d rows, %v", len(f.rows), fault)
+				}
+			})
+		}
 	})
 }

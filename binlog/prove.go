@@ -373,13 +373,37 @@ func (h *session) proveFile(pos *position) error {
 	i := slices.IndexFunc(files, func(f place) bool { return f.file == pos.File })
 	switch {
 	case i < 0 && fileNumber(files[0].file) > fileNumber(pos.File):
-		return lost("mysql.log_purged", acceptGap, "continue at %s: the server has purged the file", pos)
+		return lost("mysql.log_purged", acceptGap, "continue at %s: the server's log begins with %s: ours was purged, or the log reset", pos, files[0].file)
 	case i < 0:
 		return lost("mysql.log_reset", restoredRemedy, "continue at %s: the server has no such file", pos)
-	case files[i].pos < pos.Pos:
+	}
+	if err := h.proveBirth(pos); err != nil {
+		return err
+	}
+	if files[i].pos < pos.Pos {
 		return lost("mysql.server_behind", restoredRemedy, "continue at %s: the file has %d bytes", pos, files[i].pos)
-	case pos.Anchor == nil || pos.Anchor.File != pos.File:
+	}
+	return nil
+}
+
+// proveBirth: a file of that name was begun at another time if the log was reset in between.
+func (h *session) proveBirth(pos *position) error {
+	a := pos.Anchor
+	if a == nil || a.File != pos.File || a.Created == 0 {
 		return nil
 	}
-	return h.proveThere(pos)
+	created, err := h.fileCreated(pos.File)
+	switch {
+	case errors.Is(err, errNotSeen):
+		return lost("mysql.log_reset", restoredRemedy, "continue at %s: look at the file: %w", pos, err)
+	case err != nil:
+		return err
+	case created != a.Created:
+		return bornAnew(pos, created)
+	}
+	return nil
+}
+
+func bornAnew(pos *position, created uint32) error {
+	return lost("mysql.log_reset", restoredRemedy, "continue at %s: the server began the file of that name at %s, ours at %s", pos, utc(created), utc(pos.Anchor.Created))
 }

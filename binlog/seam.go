@@ -112,12 +112,7 @@ func (s *seamReader) events(w *wire) error {
 }
 
 func (s *seamReader) reached() bool {
-	here := s.asm.here
-	if here.file == "" {
-		return false
-	}
-	a, b := fileNumber(here.file), fileNumber(s.end.file)
-	return a > b || a == b && here.pos >= s.end.pos
+	return s.asm.here.file != "" && !s.asm.here.before(s.end)
 }
 
 // collect takes the keys of the batch's rows and empties it.

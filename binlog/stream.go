@@ -156,8 +156,7 @@ func (st *stream) event(h header) error {
 // we know.
 func (st *stream) fileBegan(h header) error {
 	if a := st.pos.Anchor; !st.asm.byGTID && a != nil && a.File == st.asm.here.file && a.Created != 0 && a.Created != h.when {
-		return lost("mysql.log_reset", restoredRemedy, "continue at %s: the server began a file of that name at %s, ours at %s",
-			&st.pos, time.Unix(int64(h.when), 0).UTC().Format(time.RFC3339), time.Unix(int64(a.Created), 0).UTC().Format(time.RFC3339))
+		return bornAnew(&st.pos, h.when)
 	}
 	st.asm.created = h.when
 	st.asm.track(h)

@@ -14,6 +14,9 @@ func (st *stream) upkeep(dry bool) error {
 		return err
 	}
 	first, caughtUp := st.lagAt.IsZero(), dry && st.asm.reached(st.end)
+	if here := st.asm.done; here.file != "" && end.place.before(here) { // the log was reset, of which the server says nothing and then sends nothing: the next start proves it
+		return transient("mysql.connection", "read the log after %s: the server's log ends at %s", here, end.place)
+	}
 	st.lagAt, st.end = time.Now(), end.place
 	if first { // nothing is read yet
 		return nil
