@@ -23,5 +23,6 @@ create table outbox (
 );
 
 create table processed_events (
-    event_id binary(16) primary key
+    event_id     binary(16) primary key,
+    processed_at datetime(6) not null
 );

@@ -4,10 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import blog.CommentsApplication;
+import blog.OldRows;
 import blog.inbox.ReceivedEvent;
 import jakarta.persistence.EntityManagerFactory;
 import java.nio.charset.StandardCharsets;
+import java.sql.Connection;
+import java.sql.SQLException;
 import java.util.UUID;
+import javax.sql.DataSource;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.hibernate.SessionFactory;
 import org.hibernate.stat.Statistics;
@@ -16,14 +20,20 @@ import org.junit.jupiter.api.Test;
 import org.springframework.beans.factory.annotation.Autowired;
 import org.springframework.boot.test.context.SpringBootTest;
 import org.springframework.jdbc.core.JdbcTemplate;
+import org.springframework.transaction.CannotCreateTransactionException;
 
 /** What Comments does with posts that it hears of, on the real MySQL. */
 @SpringBootTest(classes = CommentsApplication.class, webEnvironment = SpringBootTest.WebEnvironment.NONE, properties = {
-        "spring.kafka.listener.auto-startup=false", "spring.jpa.properties.hibernate.generate_statistics=true"})
+        "spring.kafka.listener.auto-startup=false", "spring.jpa.properties.hibernate.generate_statistics=true",
+        "spring.datasource.hikari.maximum-pool-size=1", "spring.datasource.hikari.connection-timeout=1000"})
 class CommentsIT {
 
     @Autowired
     private Comments comments;
+    @Autowired
+    private OldRows oldRows;
+    @Autowired
+    private DataSource database;
     @Autowired
     private PostListener listener;
     @Autowired
@@ -76,6 +86,25 @@ class CommentsIT {
         hear(UUID.randomUUID(), "PostPublished", "{\"id\": 1, \"title\": \"Hi\"}");
         hear(edit, "PostEdited", "{\"id\": 1, \"title\": \"Hello\"}");
         assertThat(sql.queryForObject("select title from known_posts", String.class)).isEqualTo("Hello");
+    }
+
+    /** By this FailedEvents knows that the event is not to blame. */
+    @Test
+    void anEventFindsNoDatabase() throws SQLException {
+        try (Connection theOnlyOne = database.getConnection()) {
+            assertThatThrownBy(() -> hear(UUID.randomUUID(), "PostPublished", "{\"id\": 1, \"title\": \"Hello\"}"))
+                    .isInstanceOf(CannotCreateTransactionException.class);
+        }
+    }
+
+    @Test
+    void aNoteIsDeletedWhenKafkaHasForgottenTheEvent() {
+        hear(UUID.randomUUID(), "PostPublished", "{\"id\": 1, \"title\": \"Hello\"}");
+        oldRows.delete();
+        assertThat(sql.queryForObject("select count(*) from processed_events", Long.class)).isEqualTo(1);
+        sql.update("update processed_events set processed_at = processed_at - interval 31 day");
+        oldRows.delete();
+        assertThat(sql.queryForObject("select count(*) from processed_events", Long.class)).isZero();
     }
 
     @Test

@@ -23,14 +23,11 @@ public class Outbox {
      * published whether the change is committed or not. The class of the event is its type.
      *
      * <p>{@code persist}, not a repository's {@code save}: the id is assigned here, so {@code save} would take
-     * the row for an old one and select it first. The row is removed at once: what is published is read
-     * from the database's log, which has the insert, and the table stays empty.
+     * the row for an old one and select it first.
      */
     @Transactional(propagation = Propagation.MANDATORY)
     public void add(String aggregateType, Object aggregateId, Object event) {
-        OutboxEvent row = new OutboxEvent(aggregateType, aggregateId.toString(),
-                event.getClass().getSimpleName(), json.writeValueAsString(event));
-        entities.persist(row);
-        entities.remove(row);
+        entities.persist(new OutboxEvent(aggregateType, aggregateId.toString(),
+                event.getClass().getSimpleName(), json.writeValueAsString(event)));
     }
 }

@@ -15,5 +15,6 @@ create table outbox (
 );
 
 create table processed_events (
-    event_id uuid primary key
+    event_id     uuid primary key,
+    processed_at timestamptz not null
 );
