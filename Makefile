@@ -8,6 +8,8 @@
 # make snippets   the snippets of every stack whose runtime is here: Java, Python and Node fetch their libraries
 # make e2e        the example's two services from their jars, Outferry between them, each process killed once
 # make bench-go   micro-benchmarks of decoding, routing and encoding, compared with bench/baseline
+# make bench      Outferry, the raw log readers and a producer on backlogs and at steady rates; minutes. docs/benchmarks.md
+# make bench-debezium  the same beside Kafka Connect with Debezium; two hours at most
 # make fuzz       each fuzz target for FUZZTIME
 #
 # The tests bring their servers themselves, into OUTFERRY_SERVERS (see internal/install). They need
@@ -31,7 +33,7 @@ BENCHSTAT      = go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22
 GOTEST = go test -timeout $(TIMEOUT) -p 2
 WITH   = go run ./internal/servers/run
 
-.PHONY: build test faults test-all test-mysql soak snippets compose e2e vet fuzz bench-go bench-baseline tools clean
+.PHONY: build test faults test-all test-mysql soak snippets compose e2e vet fuzz bench bench-debezium bench-go bench-baseline tools clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/outferry ./cmd/outferry
@@ -66,6 +68,13 @@ vet:
 
 soak: tools
 	OUTFERRY_LONG=1 $(WITH) -postgres 15 -kafka -- go test -timeout 120m -count 1 -v ./internal/faults
+
+# BENCHFLAGS="-shapes all -rounds 5" and the like: go run ./bench -h.
+bench: tools
+	go run ./bench $(BENCHFLAGS)
+
+bench-debezium: tools
+	go run ./bench -debezium $(BENCHFLAGS)
 
 # Wall clock: compare on the machine and at the load of the baseline, or write another with bench-baseline first.
 bench-go: BENCH_OUT = bin/bench

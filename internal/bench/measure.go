@@ -1,0 +1,289 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Options say what to measure.
+type Options struct {
+	Engines  []string
+	Shapes   []string
+	Rows     int
+	Rounds   int
+	Rates    []string
+	Time     time.Duration
+	Small    bool // cold start and idle
+	Debezium bool
+	CPUs     bool // other compressions
+}
+
+// ShapeNames are those that Options.Shapes may hold.
+func ShapeNames() (names []string) {
+	for _, s := range Shapes(1) {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+func (o *Options) shapes() (list []*Shape, err error) {
+	all := Shapes(o.Rows)
+	if slices.Equal(o.Shapes, []string{"all"}) {
+		o.Shapes = ShapeNames()
+	}
+	for _, name := range o.Shapes {
+		i := slices.IndexFunc(all, func(s Shape) bool { return s.Name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("no shape is called %q: there is %s", name, strings.Join(ShapeNames(), ", "))
+		}
+		list = append(list, &all[i])
+	}
+	return list, nil
+}
+
+// measurement is one on its way.
+type measurement struct {
+	Options
+	rig    *Rig
+	result *Result
+	say    io.Writer
+	slow   map[string]float64 // events a second with one-row transactions, or else the slowest shape, by engine
+}
+
+// Measure does all that the options ask for. What was measured comes back also with an error.
+func Measure(ctx context.Context, o Options, say io.Writer) (*Result, error) {
+	shapes, err := o.shapes()
+	if err != nil {
+		return nil, err
+	}
+	rig, err := NewRig()
+	if err != nil {
+		return nil, err
+	}
+	defer rig.Close()
+	m := &measurement{Options: o, rig: rig, say: say, slow: map[string]float64{}, result: &Result{
+		Date: time.Now().UTC().Format(time.RFC3339), Machine: ThisMachine(), BinaryMB: rig.BinaryMB(), Settings: settings, Versions: versions()}}
+	if err := m.warmUp(ctx); err != nil {
+		return nil, fmt.Errorf("warm the broker up: %w", err)
+	}
+	for _, name := range o.Engines {
+		if err := attempt(func() error { return m.engine(ctx, name, shapes) }); err != nil {
+			return m.result, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return m.result, nil
+}
+
+// warmUp has the broker's JVM compile what it runs, or the first subjects would pay for it.
+func (m *measurement) warmUp(ctx context.Context) error {
+	for _, s := range Shapes(500_000)[:2] {
+		for range 2 {
+			if _, err := NewPart(m.rig, nil, &s, "producer").Drain(ctx, 0); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+var settings = []string{
+	"everything on one machine, over loopback",
+	"outferry: its defaults; exactly once, lz4, metrics on",
+	"kafka: one node, 1 GiB of heap, G1, warmed up with 2,000,000 records; topics of 4 partitions, or of 1 where there are 200",
+	"postgres: fsync on, synchronous_commit off while a backlog is written and on in latency runs, 256 MiB of shared buffers",
+	"mysql, mariadb: ROW, FULL image, FULL metadata, sync_binlog=0, innodb_flush_log_at_trx_commit=2",
+	"producer alone: franz-go, transactions of 20,000 records, lz4, acks=all",
+}
+
+func versions() map[string]string {
+	v := map[string]string{"kafka": kafkaVersion}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, d := range info.Deps {
+			switch d.Path {
+			case "github.com/twmb/franz-go", "github.com/jackc/pgx/v5", "github.com/klauspost/compress":
+				v[d.Path] = d.Version
+			}
+		}
+	}
+	return v
+}
+
+const kafkaVersion = "4.3.1" // as internal/servers installs it
+
+func (m *measurement) engine(ctx context.Context, name string, shapes []*Shape) error {
+	own := &stand{}
+	defer own.close()
+	e, err := newEngine(own, name)
+	if err != nil {
+		return err
+	}
+	for i, s := range shapes {
+		if err := e.New(s); err != nil {
+			return err
+		}
+		if i == 0 {
+			m.result.Versions[e.Name()] = e.Version()
+		}
+		if err := m.drains(ctx, e, s); err != nil {
+			return fmt.Errorf("shape %s: %w", s.Name, err)
+		}
+	}
+	return m.rest(ctx, e)
+}
+
+// subjects are who drains a shape. On PostgreSQL pg_recvlogical is the reader alone: ours would move its slot.
+func (m *measurement) subjects(e Engine, s *Shape) []Subject {
+	list := []Subject{NewOutferry(m.rig, e, s, Ours, "")}
+	if _, ok := e.(*postgresEngine); ok {
+		list = append(list, &RecvLogical{rig: m.rig, engine: e, shape: s})
+	} else {
+		if tool, ok := FindBinlogTool(m.rig, e, s); ok {
+			list = append(list, tool)
+		}
+		list = append(list, NewPart(m.rig, e, s, "reader"))
+	}
+	list = append(list, NewPart(m.rig, e, s, "producer"))
+	if m.CPUs {
+		for _, c := range []string{"none", "snappy", "zstd"} {
+			list = append(list, NewOutferry(m.rig, e, s, "outferry "+c, "  compression: "+c+"\n"))
+		}
+	}
+	return list
+}
+
+// drains has every subject ferry the same rows, in turn.
+func (m *measurement) drains(ctx context.Context, e Engine, s *Shape) error {
+	list := m.subjects(e, s)
+	for _, subject := range list {
+		if err := subject.Setup(ctx, m.Rounds); err != nil {
+			return fmt.Errorf("make %s ready: %w", subject.Name(), err)
+		}
+	}
+	began := time.Now()
+	if err := e.Load(ctx, s, 0, s.Rows); err != nil {
+		return fmt.Errorf("write the rows: %w", err)
+	}
+	m.printf("%s %s: %d rows written in %s\n", e.Name(), s.Name, s.Rows, time.Since(began).Round(time.Second))
+	for round := range m.Rounds {
+		for i := range list {
+			subject := list[(i+round)%len(list)] // nobody is always first
+			run, err := m.drain(ctx, subject, round)
+			if err != nil {
+				return fmt.Errorf("%s: %w", subject.Name(), err)
+			}
+			m.add(run, e, s.Name, subject.Name(), "drain", round)
+			m.printf("%s %s %d: %s: %.0f events/s, %.1f CPU s/M, %.0f MiB, load %.1f, others %.2f %s\n", e.Name(), s.Name, round, subject.Name(), run.Rate, run.CPU, run.Memory, run.LoadBefore, run.Others, run.Fault)
+		}
+	}
+	return nil
+}
+
+// drain gives one run five minutes.
+func (m *measurement) drain(ctx context.Context, subject Subject, round int) (*Run, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	return subject.Drain(ctx, round)
+}
+
+func (m *measurement) add(run *Run, e Engine, shape, subject, kind string, round int) {
+	run.Engine, run.Shape, run.Subject, run.Kind, run.Round = e.Name(), shape, subject, kind, round
+	m.result.Runs = append(m.result.Runs, run)
+	if kind == "drain" && subject == Ours && (m.slow[e.Name()] == 0 || run.Rate < m.slow[e.Name()]) {
+		m.slow[e.Name()] = run.Rate
+	}
+}
+
+// rest measures latency, the cold start and idleness, on rows of 1 KiB.
+func (m *measurement) rest(ctx context.Context, e Engine) error {
+	for _, rate := range m.Rates {
+		pace, err := m.pace(e, rate)
+		if err != nil {
+			return err
+		}
+		for round := range m.Rounds {
+			run, err := m.latency(ctx, e, pace)
+			if err != nil {
+				return fmt.Errorf("latency at %s: %w", pace.Name, err)
+			}
+			m.add(run, e, pace.Name, Ours, "latency", round)
+			m.printf("%s %s %d: p50 %.1f p99 %.1f ms, %.0f/s written, load %.1f %s\n", e.Name(), pace.Name, round, run.P50, run.P99, run.WholeRate, run.LoadBefore, run.Fault)
+		}
+	}
+	if !m.Small {
+		return nil
+	}
+	s := latencyShape()
+	if err := e.New(s); err != nil {
+		return err
+	}
+	o := NewOutferry(m.rig, e, s, Ours, "")
+	runs, err := o.Cold(ctx, m.Rounds)
+	for round, run := range runs {
+		m.add(run, e, "cold start", Ours, "cold", round)
+		m.printf("%s cold start %d: first event after %.2f s %s\n", e.Name(), round, run.First, run.Fault)
+	}
+	if err != nil {
+		return fmt.Errorf("cold start: %w", err)
+	}
+	run, err := o.Idle(ctx, 2*m.Time)
+	if err != nil {
+		return fmt.Errorf("idle: %w", err)
+	}
+	m.add(run, e, "idle", Ours, "idle", 0)
+	m.printf("%s idle: %.3f cores, %.0f MiB\n", e.Name(), run.Cores, run.Memory)
+	return nil
+}
+
+func latencyShape() *Shape {
+	return &Shape{Name: "latency", Rows: 1, PerTx: 1, Size: 1 << 10, Topics: 2, ID: "uuid"}
+}
+
+// latency has a fresh database for each run.
+func (m *measurement) latency(ctx context.Context, e Engine, p Pace) (*Run, error) {
+	s := latencyShape()
+	if err := e.New(s); err != nil {
+		return nil, err
+	}
+	return NewOutferry(m.rig, e, s, Ours, "").Latency(ctx, p)
+}
+
+// pace reads a rate: 500, or 70%, which is of the slowest drain and written 20 rows a transaction, since the writers share the machine.
+func (m *measurement) pace(e Engine, rate string) (Pace, error) {
+	p := Pace{Name: rate + "/s", PerTx: 1, Time: m.Time}
+	share, isShare := strings.CutSuffix(rate, "%")
+	n, err := strconv.Atoi(share)
+	if err != nil || n <= 0 {
+		return p, fmt.Errorf("rate %q: want 500 or 70%%", rate)
+	}
+	p.Rate = n
+	if isShare {
+		if m.slow[e.Name()] == 0 {
+			return p, errors.New("a share of the capacity is asked for, and no backlog was drained")
+		}
+		p.Name, p.PerTx, p.Rate = rate+" of capacity", 20, int(m.slow[e.Name()]*float64(n)/100)
+	}
+	return p, nil
+}
+
+func (m *measurement) printf(format string, args ...any) { fmt.Fprintf(m.say, format, args...) }
+
+// Faults is the error of runs that are no results.
+func (r *Result) Faults() error {
+	n := 0
+	for _, run := range r.Runs {
+		if run.Fault != "" {
+			n++
+		}
+	}
+	if n > 0 {
+		return fmt.Errorf("%d of %d runs are no results", n, len(r.Runs))
+	}
+	return nil
+}

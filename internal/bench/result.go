@@ -1,0 +1,228 @@
+package bench
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// Result is a whole measurement.
+type Result struct {
+	Date     string            `json:"date"`
+	Commit   string            `json:"commit"`
+	Command  string            `json:"command"`
+	Machine  Machine           `json:"machine"`
+	Versions map[string]string `json:"versions"`
+	Settings []string          `json:"settings"`
+	BinaryMB float64           `json:"binary_mb"`
+	Runs     []*Run            `json:"runs"`
+}
+
+// Write puts it into a file of its own in dir.
+func (r *Result) Write(dir string) (path string, err error) {
+	b, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	path = filepath.Join(dir, time.Now().UTC().Format("2006-01-02-150405")+".json")
+	return path, os.WriteFile(path, append(b, '\n'), 0o644)
+}
+
+// ReadResult reads one back.
+func ReadResult(path string) (*Result, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{}
+	return r, json.Unmarshal(b, r)
+}
+
+// group is the runs of one subject over one shape.
+type group struct {
+	engine, shape, subject, kind string
+	runs                         []*Run
+}
+
+// Groups brings runs of the same thing together, in the order in which they first came.
+func (r *Result) groups() (list []*group) {
+	find := map[string]*group{}
+	for _, run := range r.Runs {
+		key := strings.Join([]string{run.Engine, run.Shape, run.Subject, run.Kind}, "|")
+		if find[key] == nil {
+			find[key] = &group{run.Engine, run.Shape, run.Subject, run.Kind, nil}
+			list = append(list, find[key])
+		}
+		find[key].runs = append(find[key].runs, run)
+	}
+	return list
+}
+
+// spread is the least, the median and the largest of what right runs say.
+type spread struct{ min, median, max float64 }
+
+func (g *group) spread(value func(*Run) float64) spread {
+	var all []float64
+	for _, run := range g.runs {
+		if run.Fault == "" {
+			all = append(all, value(run))
+		}
+	}
+	return spreadOf(all)
+}
+
+func spreadOf(all []float64) spread {
+	if len(all) == 0 {
+		return spread{}
+	}
+	slices.Sort(all)
+	n := len(all)
+	return spread{all[0], (all[(n-1)/2] + all[n/2]) / 2, all[n-1]}
+}
+
+func (s spread) String() string {
+	digits := 2
+	if s.median >= 100 {
+		digits = 0
+	}
+	if s.min == s.max {
+		return fmt.Sprintf("%.*f", digits, s.median)
+	}
+	return fmt.Sprintf("%.*f (%.*f-%.*f)", digits, s.median, digits, s.min, digits, s.max)
+}
+
+// right is how many runs were verified, of how many.
+func (g *group) right() string {
+	n := 0
+	for _, run := range g.runs {
+		if run.Fault == "" {
+			n++
+		}
+	}
+	return fmt.Sprintf("%d/%d", n, len(g.runs))
+}
+
+// columns of the tables, by the kind of run.
+var columns = map[string][]struct {
+	name  string
+	value func(*Run) float64
+}{
+	"drain": {
+		{"events/s", func(r *Run) float64 { return r.Rate }},
+		{"whole run", func(r *Run) float64 { return r.WholeRate }},
+		{"CPU s/M", func(r *Run) float64 { return r.CPU }},
+		{"whole", func(r *Run) float64 { return r.WholeCPU }},
+		{"DB s/M", func(r *Run) float64 { return r.DBCPU }},
+		{"broker s/M", func(r *Run) float64 { return r.BrokerCPU }},
+		{"peak MiB", func(r *Run) float64 { return r.Memory }},
+	},
+	"latency": {
+		{"written/s", func(r *Run) float64 { return r.WholeRate }},
+		{"p50 ms", func(r *Run) float64 { return r.P50 }},
+		{"p90", func(r *Run) float64 { return r.P90 }},
+		{"p99", func(r *Run) float64 { return r.P99 }},
+		{"p99.9", func(r *Run) float64 { return r.P999 }},
+		{"max", func(r *Run) float64 { return r.Max }},
+		{"cores", func(r *Run) float64 { return r.Cores }},
+		{"peak MiB", func(r *Run) float64 { return r.Memory }},
+	},
+	"cold": {
+		{"first event s", func(r *Run) float64 { return r.First }},
+		{"CPU s", func(r *Run) float64 { return r.Cores }},
+		{"MiB", func(r *Run) float64 { return r.Memory }},
+	},
+	"idle": {
+		{"cores", func(r *Run) float64 { return r.Cores }},
+		{"MiB", func(r *Run) float64 { return r.Memory }},
+	},
+}
+
+// Print writes the tables: median (min-max), and the machine's load beside each row.
+func (r *Result) Print(out io.Writer) error {
+	for _, kind := range []string{"drain", "latency", "cold", "idle"} {
+		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		some := false
+		for _, g := range r.groups() {
+			if g.kind != kind {
+				continue
+			}
+			if !some {
+				fmt.Fprintf(w, "\n%s\tshape\tsubject\tright\t%s\tload\tothers' cores\n", kind, strings.Join(names(kind), "\t"))
+				some = true
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t", g.engine, g.shape, g.subject, g.right())
+			for _, c := range columns[kind] {
+				fmt.Fprintf(w, "%s\t", g.spread(c.value))
+			}
+			fmt.Fprintf(w, "%s\t%s\n", g.spread(func(r *Run) float64 { return r.LoadBefore }), g.spread(func(r *Run) float64 { return r.Others }))
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	if err := r.printRatios(out); err != nil {
+		return err
+	}
+	for _, run := range r.Runs {
+		if run.Fault != "" {
+			fmt.Fprintf(out, "NOT A RESULT: %s %s %s round %d: %s\n", run.Engine, run.Shape, run.Subject, run.Round, run.Fault)
+		}
+	}
+	return nil
+}
+
+func names(kind string) (list []string) {
+	for _, c := range columns[kind] {
+		list = append(list, c.name)
+	}
+	return list
+}
+
+// Ours is the subject that the others are compared with.
+const Ours = "outferry"
+
+// printRatios compares ours with every other subject in the same round: rates ours by theirs, the rest theirs by ours.
+func (r *Result) printRatios(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	defer w.Flush()
+	some := false
+	for _, g := range r.groups() {
+		if g.kind != "drain" || g.subject == Ours {
+			continue
+		}
+		rate := r.ratio(g, func(ours, theirs *Run) float64 { return ours.Rate / theirs.Rate })
+		if rate.median == 0 {
+			continue
+		}
+		if !some {
+			fmt.Fprintln(w, "\nratios\tshape\toutferry against\tevents/s\tCPU per event\tpeak memory")
+			some = true
+		}
+		cpu := r.ratio(g, func(ours, theirs *Run) float64 { return theirs.CPU / ours.CPU })
+		peak := r.ratio(g, func(ours, theirs *Run) float64 { return theirs.Memory / ours.Memory })
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s x\t1/%s\t1/%s\n", g.engine, g.shape, g.subject, rate, cpu, peak)
+	}
+	return nil
+}
+
+// ratio pairs the runs of a round.
+func (r *Result) ratio(g *group, of func(ours, theirs *Run) float64) spread {
+	var all []float64
+	for _, theirs := range g.runs {
+		for _, ours := range r.Runs {
+			if ours.Subject == Ours && ours.Engine == g.engine && ours.Shape == g.shape && ours.Kind == g.kind && ours.Round == theirs.Round && ours.Fault == "" && theirs.Fault == "" {
+				all = append(all, of(ours, theirs))
+			}
+		}
+	}
+	return spreadOf(all)
+}

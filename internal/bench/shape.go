@@ -1,0 +1,91 @@
+package bench
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+)
+
+// Shape is what an outbox holds and how it was written. Row i is known by its number alone: see Expect.
+type Shape struct {
+	Name    string `json:"name"`
+	Rows    int    `json:"rows"`
+	PerTx   int    `json:"rows_per_transaction"`
+	Size    int    `json:"payload_bytes"`
+	Topics  int    `json:"topics"`
+	ID      string `json:"id"`      // text, uuid or binary
+	Headers bool   `json:"headers"` // two more
+	Expand  bool   `json:"expand"`
+	Foreign int    `json:"foreign_rows"` // of another table, beside each transaction's own
+}
+
+const keys = 8000 // a multiple of every number of topics and of writers, so that a key stays with both
+
+// Shapes are all that there are, for a number of rows of 200 bytes. Fewer are made of what takes longer to write.
+func Shapes(rows int) []Shape {
+	base := Shape{Name: "200B", Rows: rows, PerTx: 100, Size: 200, Topics: 2, ID: "uuid"}
+	with := func(name string, change func(*Shape)) Shape {
+		s := base
+		s.Name = name
+		change(&s)
+		return s
+	}
+	return []Shape{
+		base,
+		with("1KiB", func(s *Shape) { s.Size = 1 << 10 }),
+		with("16KiB", func(s *Shape) { s.Size, s.PerTx, s.Rows = 16<<10, 10, rows/15 }),
+		with("1-row", func(s *Shape) { s.PerTx = 1; s.Rows = rows / 2 }),
+		with("3-row", func(s *Shape) { s.PerTx = 3; s.Rows = rows / 2 }),
+		with("one-transaction", func(s *Shape) { s.Rows = 1_000_000; s.PerTx = s.Rows }),
+		with("foreign", func(s *Shape) { s.PerTx, s.Rows, s.Foreign = 1, rows/60, 99 }),
+		with("expand", func(s *Shape) { s.Size, s.Expand = 1<<10, true }),
+		with("headers", func(s *Shape) { s.Headers = true }),
+		with("200-topics", func(s *Shape) { s.Topics = 200 }),
+		with("text-id", func(s *Shape) { s.ID = "text" }),
+		with("binary-id", func(s *Shape) { s.ID = "binary" }),
+	}
+}
+
+// partitions of each topic.
+func (s *Shape) partitions() int32 {
+	if s.Topics > 10 {
+		return 1
+	}
+	return 4
+}
+
+func (s *Shape) routes() (names []string) {
+	for i := range s.Topics {
+		names = append(names, fmt.Sprintf("t%d", i))
+	}
+	return names
+}
+
+// documents are texts that payloads are made of. There are so many that a compressor's window does not hold them all.
+func (s *Shape) documents() []string {
+	rnd := rand.New(rand.NewPCG(7, uint64(s.Size)))
+	texts := make([]string, min(max(256<<10/s.Size, 16), 1000))
+	for i := range texts {
+		var b strings.Builder
+		for size := s.Size - len(`{"seq": 123456, "text": ""}`); b.Len() < size; {
+			b.WriteString(words[rnd.IntN(len(words))])
+			b.WriteByte(' ')
+		}
+		texts[i] = b.String()
+	}
+	return texts
+}
+
+// words are pseudo-words, which compress about two to one.
+var words = func() []string {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	list := make([]string, 2000)
+	for i := range list {
+		w := make([]byte, 3+rnd.IntN(8))
+		for j := range w {
+			w[j] = byte('a' + rnd.IntN(26))
+		}
+		list[i] = string(w)
+	}
+	return list
+}()
