@@ -29,6 +29,9 @@ type Record struct {
 	Partial  bool            `json:"partial"`  // the position is inside a database transaction
 	Position json.RawMessage `json:"position"` // owned by the source
 	At       time.Time       `json:"at"`
+
+	Producer      int64 `json:"-"` // who wrote it, as Kafka has it
+	ProducerEpoch int16 `json:"-"`
 }
 
 // Source returns the position as the source knows it.

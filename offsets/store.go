@@ -140,23 +140,41 @@ func (s *Store) load(ctx context.Context) (*Record, error) {
 	}
 	for look := int64(firstLook); ; look *= 16 {
 		from := max(start, end-look)
-		value, at, err := s.scan(ctx, from, end)
+		last, err := s.scan(ctx, from, end)
 		if err != nil {
 			return nil, err
 		}
-		if value != nil {
-			r, err := Parse(value, s.Pipeline)
-			if err != nil {
-				return nil, &outbox.Fault{Code: "kafka.offset_invalid", Class: outbox.PositionLost,
-					Err:    fmt.Errorf("topic %s, partition %d, offset %d: %w", s.Topic, s.partition, at, err),
-					Remedy: "use the build that wrote it, or set the position with outferry offsets set"}
-			}
-			return r, nil
+		if last != nil && last.Value != nil {
+			return s.parse(last)
 		}
-		if at >= 0 || from == start { // a tombstone, or nothing at all
-			return nil, s.witness(ctx, at >= 0)
+		if last != nil || from == start { // a tombstone, or nothing at all
+			return nil, s.witness(ctx, last != nil)
 		}
 	}
+}
+
+func (s *Store) parse(found *kgo.Record) (*Record, error) {
+	r, err := Parse(found.Value, s.Pipeline)
+	if err != nil {
+		return nil, &outbox.Fault{Code: "kafka.offset_invalid", Class: outbox.PositionLost,
+			Err:    fmt.Errorf("topic %s, partition %d, offset %d: %w", s.Topic, s.partition, found.Offset, err),
+			Remedy: "use the build that wrote it, or set the position with outferry offsets set"}
+	}
+	r.Producer, r.ProducerEpoch = found.ProducerID, found.ProducerEpoch
+	return r, nil
+}
+
+// Stable returns the first offset that readers of committed records do not see yet.
+func (s *Store) Stable(ctx context.Context) (int64, error) {
+	ends, err := kadm.NewClient(s.Client).ListCommittedOffsets(ctx, s.Topic)
+	if err != nil {
+		return 0, err
+	}
+	end, ok := ends.Lookup(s.Topic, s.partition)
+	if !ok {
+		return 0, kerr.UnknownTopicOrPartition
+	}
+	return end.Offset, end.Err
 }
 
 func (s *Store) bounds(ctx context.Context) (start, end int64, err error) {
@@ -177,16 +195,15 @@ func (s *Store) bounds(ctx context.Context) (start, end int64, err error) {
 	return so.Offset, eo.Offset, nil
 }
 
-// scan reads committed records from from to end and returns the last value under our key and its offset; a
-// tombstone is a nil value with an offset, nothing an offset of -1.
-func (s *Store) scan(ctx context.Context, from, end int64) (value []byte, at int64, err error) {
-	at = -1
+// scan returns the last committed record under our key from from to end, nil if there is none; one without a
+// value is a tombstone.
+func (s *Store) scan(ctx context.Context, from, end int64) (last *kgo.Record, err error) {
 	err = s.each(ctx, from, end, func(r *kgo.Record) {
 		if string(r.Key) == s.Pipeline {
-			value, at = r.Value, r.Offset
+			last = r
 		}
 	})
-	return value, at, err
+	return last, err
 }
 
 // each calls f with the committed records from from to end.

@@ -39,7 +39,8 @@ type ferry struct {
 	since  time.Time
 
 	rec     offsets.Record // the last committed one
-	hold    load           // what the open transaction holds
+	seal    *seal
+	hold    load // what the open transaction holds
 	inKafka atomic.Bool
 	holds   bool      // the stream does
 	testify time.Time // when the second witness is due
@@ -89,6 +90,8 @@ func (f *ferry) loop(stop context.Context, out <-chan *outbox.Batch, ended <-cha
 			if err := f.overdue(ctx); err != nil {
 				return f.abort(ctx, f.undelivered(stop, err))
 			}
+		case err := <-f.seal.lost:
+			return f.abort(ctx, err)
 		case err := <-ended:
 			return f.sourceEnded(ctx, out, err)
 		case <-stop.Done():
@@ -257,7 +260,7 @@ func (f *ferry) overdue(ctx context.Context) error {
 	return f.commit(ctx)
 }
 
-// commit lands what the transaction holds, with the offset behind it, and tells the source.
+// commit lands what the transaction holds, with the offset behind it. The source hears of it when it is seen.
 func (f *ferry) commit(ctx context.Context) error {
 	l := &f.hold
 	next := f.rec
@@ -275,7 +278,7 @@ func (f *ferry) commit(ctx context.Context) error {
 	f.log.Debug("committed", "seq", next.Seq, "rows", l.rows, "transactions", l.txns, "open", open, "took", time.Since(began))
 	next.Position = append(json.RawMessage(nil), l.position...)
 	f.rec = next
-	f.src.Confirm(l.position)
+	f.seal.add(record.Offset, outbox.Position(next.Position))
 	f.settle(true)
 	f.report()
 	return f.testified(ctx, record.Offset)

@@ -50,10 +50,7 @@ func (p *Pipeline) session(ctx context.Context) error {
 func (f *ferry) load(ctx context.Context) error {
 	f.store = NewStore(f.Pipeline.cfg, f.sink.Client())
 	f.store.Committed = f.sink.HasCommitted()
-	if err := f.store.Open(ctx); err != nil {
-		return err
-	}
-	rec, err := f.store.Load(ctx)
+	rec, err := f.newest(ctx)
 	if err != nil {
 		return err
 	}
@@ -71,6 +68,25 @@ func (f *ferry) load(ctx context.Context) error {
 	return nil
 }
 
+// newest finds the newest offset record. What hangs of transactions is ended before it is believed.
+func (f *ferry) newest(ctx context.Context) (*offsets.Record, error) {
+	if err := f.store.Open(ctx); err != nil {
+		return nil, err
+	}
+	topic, partition := f.store.Place()
+	if err := f.sink.MendOffsets(ctx, topic, partition); err != nil {
+		return nil, err
+	}
+	rec, err := f.store.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if rec == nil {
+		return nil, f.sink.MendEvents(ctx, -1, 0)
+	}
+	return rec, f.sink.MendEvents(ctx, rec.Producer, rec.ProducerEpoch)
+}
+
 // sail runs the source and ferries its batches until one of both ends.
 func (f *ferry) sail(ctx context.Context) error {
 	srcCtx, stopSource := context.WithCancel(context.WithoutCancel(ctx)) // ended after the drain, not before
@@ -80,8 +96,21 @@ func (f *ferry) sail(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { ended <- f.src.Run(srcCtx, f.rec.Source(), out) })
 	wg.Go(func() { f.beat(srcCtx) })
-	err := f.loop(ctx, out, ended)
+	err := f.sealed(srcCtx, func() error { return f.loop(ctx, out, ended) })
 	stopSource()
+	wg.Wait()
+	return err
+}
+
+// sealed runs a loop that commits, and confirms what it committed.
+func (f *ferry) sealed(ctx context.Context, loop func() error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	f.seal = newSeal(f)
+	var wg sync.WaitGroup
+	wg.Go(func() { f.seal.run(ctx) })
+	err := loop()
+	stop()
 	wg.Wait()
 	return err
 }

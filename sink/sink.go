@@ -24,13 +24,13 @@ const settle = time.Millisecond
 
 // Sink is one client that produces. It is used by one goroutine; promises come on the client's own.
 type Sink struct {
-	cfg       *configs.Pipeline
-	log       hclog.Logger
-	cl        *kgo.Client
-	exact     bool
-	ending    ending
-	committed bool // the transactional id had committed before
-	topics    topics
+	cfg    *configs.Pipeline
+	log    hclog.Logger
+	cl     *kgo.Client
+	exact  bool
+	state  string // of the transactional id before it was taken over: CompleteCommit; empty where it can't be had
+	many   bool   // it had had many epochs
+	topics topics
 
 	open  bool         // a transaction is open
 	began atomic.Int64 // when it was opened, microseconds since 1970; promises that fail read it
@@ -60,7 +60,7 @@ func Open(ctx context.Context, cfg *configs.Pipeline, log hclog.Logger, hooks ..
 	}
 	opts = append(opts, producerOptions(cfg)...)
 	s := &Sink{cfg: cfg, log: log, exact: cfg.Delivery == "exactly_once"}
-	opts = append(opts, kgo.WithHooks(append(hooks, &s.ending)...), kgo.WithLogger(kslog.New(slog.New(logging.Handler(log.Named("kafka"))))))
+	opts = append(opts, kgo.WithHooks(hooks...), kgo.WithLogger(kslog.New(slog.New(logging.Handler(log.Named("kafka"))))))
 	cl, err := kgo.NewClient(opts...)
 	if err != nil {
 		return nil, &outbox.Fault{Code: "kafka.config", Class: outbox.Config, Err: fmt.Errorf("make kafka client: %w", err)}
@@ -84,9 +84,8 @@ func (s *Sink) reach(ctx context.Context) error {
 	if !s.exact {
 		return nil
 	}
-	s.committed = s.hasCommitted(ctx)
-	var err error
-	if s.ending.id, s.ending.epoch, err = s.cl.ProducerID(ctx); err != nil {
+	s.describe(ctx)
+	if _, _, err := s.cl.ProducerID(ctx); err != nil {
 		return s.fault("take over transactional id "+s.cfg.Kafka.TransactionalID, err)
 	}
 	return nil
@@ -96,21 +95,21 @@ func (s *Sink) reach(ctx context.Context) error {
 // an epoch, with 1 each start.
 const manyEpochs = 100
 
-// hasCommitted asks the coordinator, before the fence changes its answer, whether the transactional id has
-// committed before. A broker that can't say is no witness.
-func (s *Sink) hasCommitted(ctx context.Context) bool {
+// describe asks the coordinator how the last transaction ended, before the fence changes its answer.
+func (s *Sink) describe(ctx context.Context) {
 	id := s.cfg.Kafka.TransactionalID
 	described, err := kadm.NewClient(s.cl).DescribeTransactions(ctx, id)
-	t, ok := described[id]
-	if err != nil || !ok || t.Err != nil {
-		return false
+	if t, ok := described[id]; err == nil && ok && t.Err == nil {
+		s.state, s.many = t.State, t.ProducerEpoch >= manyEpochs
 	}
-	return t.State == "CompleteCommit" || t.State == "PrepareCommit" || t.ProducerEpoch >= manyEpochs
 }
 
+// endedInCommit reports whether the last transaction before this client was committed.
+func (s *Sink) endedInCommit() bool { return s.state == "CompleteCommit" || s.state == "PrepareCommit" }
+
 // HasCommitted reports whether the transactional id committed before this client took it over. Each commit holds
-// an offset record, so it is a witness of one that outlives the offsets topic.
-func (s *Sink) HasCommitted() bool { return s.committed }
+// an offset record, so it is a witness of one that outlives the offsets topic. A broker that can't say is none.
+func (s *Sink) HasCommitted() bool { return s.endedInCommit() || s.many }
 
 // Client is for reading and administration beside the records.
 func (s *Sink) Client() *kgo.Client { return s.cl }
@@ -197,9 +196,6 @@ func (s *Sink) Commit(ctx context.Context, offset *kgo.Record) error {
 	// A commit that is given up half-way has an unknown outcome, so the caller's context ends only with the process.
 	err := s.cl.EndTransaction(ctx, kgo.TryCommit)
 	s.ended = time.Now()
-	if err == nil {
-		err = s.ending.clean(ctx, s.cl)
-	}
 	if err != nil {
 		return s.fault("commit transaction", err)
 	}

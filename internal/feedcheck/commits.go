@@ -18,7 +18,7 @@ type Commits struct {
 
 	groups map[txn]*group
 	bySeq  map[int64]*group
-	open   map[place]map[int64]*pending
+	open   map[place]map[int64][]*pending // by producer; several if the broker left an end out
 	ended  map[place]map[int64]int16 // the epoch of each producer's last transaction there
 	shared bool                      // one epoch for several transactions: an older broker
 	first  [][]*group                // by writer and transaction: where its rows were seen first
@@ -83,7 +83,7 @@ func parseLSN(s string) (uint64, bool) {
 // NewCommits returns a judge of Kafka transactions who writes what he finds into report.
 func NewCommits(o *Oracle, rules Rules, pipeline string, report *Report) *Commits {
 	c := &Commits{oracle: o, rules: rules, report: report, pipeline: pipeline,
-		groups: map[txn]*group{}, bySeq: map[int64]*group{}, open: map[place]map[int64]*pending{},
+		groups: map[txn]*group{}, bySeq: map[int64]*group{}, open: map[place]map[int64][]*pending{},
 		ended: map[place]map[int64]int16{}, first: make([][]*group, o.Spec.Writers), torn: make([]bits, o.Spec.Writers)}
 	for w := range c.first {
 		c.first[w] = make([]*group, len(o.writers[w].base))
@@ -143,16 +143,19 @@ func (c *Commits) Event(r *Record) {
 	}
 }
 
+// pend returns the open transaction that the record is of. A younger epoch begins another: the broker lost the
+// markers of the one before, whose records then share the end of this one.
 func (c *Commits) pend(r *Record) *pending {
 	here := place{r.Topic, r.Partition}
 	if c.open[here] == nil {
-		c.open[here] = map[int64]*pending{}
+		c.open[here] = map[int64][]*pending{}
 	}
-	p := c.open[here][r.ProducerID]
-	if p == nil {
-		p = &pending{id: txn{r.ProducerID, r.ProducerEpoch}, example: at(r)}
-		c.open[here][r.ProducerID] = p
+	open := c.open[here][r.ProducerID]
+	if n := len(open); n == 0 || open[n-1].id.epoch != r.ProducerEpoch {
+		open = append(open, &pending{id: txn{r.ProducerID, r.ProducerEpoch}, example: at(r)})
+		c.open[here][r.ProducerID] = open
 	}
+	p := open[len(open)-1]
 	p.data++
 	return p
 }
@@ -160,11 +163,18 @@ func (c *Commits) pend(r *Record) *pending {
 // Marker takes the control record that ends the producer's transaction in its partition.
 func (c *Commits) Marker(r *Record, commit bool) {
 	here := place{r.Topic, r.Partition}
-	p := c.open[here][r.ProducerID]
-	if p == nil {
+	open := c.open[here][r.ProducerID]
+	if len(open) == 0 {
 		return
 	}
 	delete(c.open[here], r.ProducerID)
+	c.report.Stats.LostMarkers += int64(len(open) - 1)
+	for _, p := range open {
+		c.end(here, p, commit)
+	}
+}
+
+func (c *Commits) end(here place, p *pending, commit bool) {
 	if c.ended[here] == nil {
 		c.ended[here] = map[int64]int16{}
 	}

@@ -18,6 +18,7 @@ type fakeTxn struct {
 	second  map[string]any // a second offset record, for mutants
 	outside bool           // the offset record is written without a transaction
 	aborted bool
+	endless bool // the broker leaves its markers out
 }
 
 // fake is a feed built from an oracle, in pieces that a mutant can spoil.
@@ -122,6 +123,9 @@ func (f *fake) log() (offsets, events []entry) {
 				put(&offsets, entry{Record: Record{Topic: "outferry-offsets", Key: []byte("posts"), Value: text,
 					ProducerID: x.id.producer, ProducerEpoch: x.id.epoch, Transactional: !x.outside && !f.rules.AtLeastOnce}})
 			}
+		}
+		if x.endless {
+			continue
 		}
 		end := entry{Record: Record{Topic: "outferry-offsets", ProducerID: x.id.producer, ProducerEpoch: x.id.epoch + 1}, control: true, commit: !x.aborted}
 		put(&offsets, end)

@@ -31,6 +31,15 @@ func TestAbortedTransactionsAreNotHeldAgainstTheFeed(t *testing.T) {
 	}
 }
 
+// A crashed broker may call a transaction complete whose markers it did not write.
+func TestTransactionThatTheNextOneEndsPasses(t *testing.T) {
+	f := newFake(t, testSpec(), 500)
+	f.txns[40].endless = true
+	if r := f.check(); !r.OK() || r.Stats.LostMarkers == 0 || r.Stats.KafkaCommits != int64(len(f.txns)) {
+		t.Fatalf("what the broker did was held against the feed:\n%s", r)
+	}
+}
+
 func TestLargeTransactionInMarkedPartsPasses(t *testing.T) {
 	f := newFake(t, testSpec(), 500)
 	f.split(t, true)

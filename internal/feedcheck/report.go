@@ -48,6 +48,7 @@ type Stats struct {
 	Records         int64 `json:"records"`          // that did, repeats included
 	Distinct        int64 `json:"distinct"`         // rows that did
 	AbortedRecords  int64 `json:"aborted_records"`  // in the log, but of aborted Kafka transactions
+	LostMarkers     int64 `json:"lost_markers"`     // ends of transactions that the broker left out of a partition
 	KafkaCommits    int64 `json:"kafka_commits"`    // that hold an offset record
 	OffsetRecords   int64 `json:"offset_records"`   // committed ones
 	Instances       int   `json:"instances"`        // different ones in the offset records
@@ -135,6 +136,9 @@ func (r *Report) String() string {
 		s.KafkaCommits, s.Instances, s.AbortedRecords, s.OnlineRecords, s.SlotSamples)
 	if s.Replays > 0 {
 		fmt.Fprintf(&b, "replays: %d, the longest of %d records\n", s.Replays, s.LongestReplay)
+	}
+	if s.LostMarkers > 0 {
+		fmt.Fprintf(&b, "the broker left out %d ends of transactions\n", s.LostMarkers)
 	}
 	for _, n := range r.Notes {
 		fmt.Fprintf(&b, "not judged: %s\n", n)

@@ -1,0 +1,58 @@
+package pipeline_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"outferry/offsets"
+)
+
+// The answer to a commit is no proof that readers see it.
+func TestSourceIsToldOnlyWhatReadersSee(t *testing.T) {
+	r := newRig(t, "offsets: {topic: PREFIX-offsets}\n")
+	run := r.start()
+	r.insert("1", "order", "first")
+	r.consume("order", 1) // the slot exists
+	r.insert("2", "order", "second")
+	r.awaitSlot(r.end())
+
+	other := r.kafka.Client(t, kgo.TransactionalID(r.prefix+"other"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err := other.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	hides := &kgo.Record{Topic: r.cfg.Offsets.Topic, Partition: offsets.Partition(r.cfg.Name, 50), Key: []byte("other"), Value: []byte("open")}
+	if err := other.ProduceSync(t.Context(), hides).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	r.insert("3", "order", "third")
+	r.consume("order", 3)
+	behind := r.end()
+	for range 10 {
+		if r.slotIsBeyond(behind) {
+			t.Fatal("the slot was moved beyond a commit that readers don't see")
+		}
+		time.Sleep(150 * time.Millisecond)
+	}
+	if err := other.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
+		t.Fatal(err)
+	}
+	r.awaitSlot(behind)
+	run.stop()
+}
+
+func (r *rig) end() string { return r.db.Text(r.t, "SELECT pg_current_wal_insert_lsn()::text") }
+
+func (r *rig) slotIsBeyond(lsn string) bool {
+	return r.db.Text(r.t, "SELECT (confirmed_flush_lsn >= '"+lsn+"')::text FROM pg_replication_slots WHERE database = current_database()") == "true"
+}
+
+func (r *rig) awaitSlot(lsn string) {
+	r.t.Helper()
+	for end := time.Now().Add(deadline); !r.slotIsBeyond(lsn); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			r.t.Fatal("the slot does not follow to " + lsn)
+		}
+	}
+}

@@ -1,0 +1,195 @@
+package sink
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+
+	"outferry/outbox"
+)
+
+// Kafka answers the end of a transaction before it writes the markers that end it in each partition. A coordinator
+// leaves a partition without one, and calls the transaction complete, if the partition has no leader at that
+// moment, as while a crashed broker comes back (TransactionMarkerChannelManager of 4.3.1: "these partitions are
+// likely deleted already"). Its records hang: readers of committed records don't see them, nor what follows,
+// until the producer's next transaction there ends, and then they share its fate.
+//
+// So the end of a transaction is not believed until it is seen (pipeline), and what hangs when a client has taken
+// over is ended as it was meant to end. The fence has ended everything that is open, so what is open after it hangs.
+
+// hanging are records of ours that a transaction's end did not reach.
+type hanging struct {
+	topic     string
+	partition int32
+	epoch     int16
+	start     int64 // offset of the first
+}
+
+// MendOffsets ends what hangs if the offset record does. A transaction that was not seen as committed has not been
+// confirmed to the source either, so that where its end is not known it may be aborted.
+func (s *Sink) MendOffsets(ctx context.Context, topic string, partition int32) error {
+	found := s.hanging(ctx, kadm.TopicsSet{topic: {partition: {}}})
+	if len(found) == 0 {
+		return nil
+	}
+	return s.end(ctx, append(found, s.hanging(ctx, s.eventTopics(ctx))...), s.endedInCommit())
+}
+
+// MendEvents ends what hangs of events, when the newest committed offset record is of that producer and epoch:
+// what is younger was never committed.
+func (s *Sink) MendEvents(ctx context.Context, producer int64, epoch int16) error {
+	if !s.exact {
+		return nil
+	}
+	id, _, err := s.cl.ProducerID(ctx)
+	if err != nil {
+		return s.fault("take over transactional id "+s.cfg.Kafka.TransactionalID, err)
+	}
+	var committed, younger []hanging
+	for _, h := range s.hanging(ctx, s.eventTopics(ctx)) {
+		if id == producer && h.epoch <= epoch {
+			committed = append(committed, h)
+		} else {
+			younger = append(younger, h)
+		}
+	}
+	if len(younger) > 0 {
+		return s.end(ctx, younger, false) // the next client ends the others
+	}
+	if len(committed) > 0 {
+		return s.end(ctx, committed, true)
+	}
+	return nil
+}
+
+// Hangs reports whether a committed record hangs.
+func (s *Sink) Hangs(ctx context.Context, topic string, partition int32, offset int64) bool {
+	for _, h := range s.hanging(ctx, kadm.TopicsSet{topic: {partition: {}}}) {
+		if h.start <= offset {
+			return true
+		}
+	}
+	return false
+}
+
+// eventTopics are those whose name begins as router.topic does.
+func (s *Sink) eventTopics(ctx context.Context) kadm.TopicsSet {
+	prefix := s.cfg.Router.Topic
+	if i := strings.IndexAny(prefix, `$\`); i >= 0 {
+		prefix = prefix[:i]
+	}
+	topics, err := kadm.NewClient(s.cl).ListTopics(ctx)
+	if err != nil {
+		return nil
+	}
+	topics.FilterInternal()
+	set := topics.TopicsSet()
+	for topic := range set {
+		if !strings.HasPrefix(topic, prefix) || topic == s.cfg.Offsets.Topic {
+			delete(set, topic)
+		}
+	}
+	return set
+}
+
+// hanging asks the leaders of partitions for open transactions of our producer id. A broker that does not know the
+// question (before Kafka 2.8), or to whom we may not put it, leaves them unseen.
+func (s *Sink) hanging(ctx context.Context, set kadm.TopicsSet) (found []hanging) {
+	if !s.exact || len(set) == 0 {
+		return nil
+	}
+	id, _, err := s.cl.ProducerID(ctx)
+	if err != nil {
+		return nil
+	}
+	req := kmsg.NewPtrDescribeProducersRequest()
+	for _, t := range set.IntoList() {
+		rt := kmsg.NewDescribeProducersRequestTopic()
+		rt.Topic, rt.Partitions = t.Topic, t.Partitions
+		req.Topics = append(req.Topics, rt)
+	}
+	for _, shard := range s.cl.RequestSharded(ctx, req) {
+		if shard.Err != nil {
+			s.log.Debug("look for hanging transactions", "broker", shard.Meta.NodeID, "error", shard.Err)
+			continue
+		}
+		for _, t := range shard.Resp.(*kmsg.DescribeProducersResponse).Topics {
+			for _, p := range t.Partitions {
+				found = s.ours(found, id, t.Topic, p)
+			}
+		}
+	}
+	return found
+}
+
+func (s *Sink) ours(found []hanging, id int64, topic string, p kmsg.DescribeProducersResponseTopicPartition) []hanging {
+	if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+		s.log.Debug("look for hanging transactions", "topic", topic, "partition", p.Partition, "error", err)
+		return found
+	}
+	for _, a := range p.ActiveProducers {
+		if a.ProducerID == id && a.CurrentTxnStartOffset >= 0 {
+			found = append(found, hanging{topic, p.Partition, int16(a.ProducerEpoch), a.CurrentTxnStartOffset})
+		}
+	}
+	return found
+}
+
+// end has the coordinator write the markers, in an empty transaction of the partitions. It returns the fault that
+// makes way for a new client, which waits until they are written.
+func (s *Sink) end(ctx context.Context, found []hanging, commit bool) error {
+	first := fmt.Sprintf("topic %s partition %d offset %d", found[0].topic, found[0].partition, found[0].start)
+	if err := s.endWithMarkers(ctx, found, commit); err != nil {
+		return s.fault("end the transaction that hangs at "+first, err)
+	}
+	return &outbox.Fault{Code: "kafka.markers_lost", Class: outbox.Transient,
+		Err: fmt.Errorf("a broker lost the end of a transaction in %d partitions, the first is %s: it was ended again, commit=%t", len(found), first, commit)}
+}
+
+// endWithMarkers speaks as clients did before transaction.version 2, who name partitions before they write to them.
+func (s *Sink) endWithMarkers(ctx context.Context, found []hanging, commit bool) error {
+	id, epoch, err := s.cl.ProducerID(ctx)
+	if err != nil {
+		return err
+	}
+	opts, err := ClientOptions(&s.cfg.Kafka)
+	if err != nil {
+		return err
+	}
+	cl, err := kgo.NewClient(append(opts, kgo.MaxVersions(kversion.V3_0_0()))...)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	add := kmsg.NewPtrAddPartitionsToTxnRequest()
+	add.TransactionalID, add.ProducerID, add.ProducerEpoch = s.cfg.Kafka.TransactionalID, id, epoch
+	for _, h := range found {
+		t := kmsg.NewAddPartitionsToTxnRequestTopic()
+		t.Topic, t.Partitions = h.topic, []int32{h.partition}
+		add.Topics = append(add.Topics, t)
+	}
+	added, err := add.RequestWith(ctx, cl)
+	if err != nil {
+		return err
+	}
+	for _, t := range added.Topics {
+		for _, p := range t.Partitions {
+			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+				return fmt.Errorf("topic %s partition %d: %w", t.Topic, p.Partition, err)
+			}
+		}
+	}
+	end := kmsg.NewPtrEndTxnRequest()
+	end.TransactionalID, end.ProducerID, end.ProducerEpoch, end.Commit = s.cfg.Kafka.TransactionalID, id, epoch, commit
+	ended, err := end.RequestWith(ctx, cl)
+	if err != nil {
+		return err
+	}
+	return kerr.ErrorForCode(ended.ErrorCode)
+}

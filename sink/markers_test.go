@@ -1,0 +1,182 @@
+package sink_test
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+
+	"outferry/internal/servers"
+	"outferry/outbox"
+)
+
+// trusting is a broker that takes transactional records without asking the coordinator, as before Kafka 3.6, so
+// that records can be made whose end never comes.
+func trusting(t testing.TB) string {
+	return servers.StartKafka(t, servers.KafkaOptions{Properties: []string{"transaction.partition.verification.enable=false"}}).Addr
+}
+
+// hang writes records of the producer that no transaction holds.
+func hang(t *testing.T, r *rig, topic string, epochs int16, key string, values ...string) {
+	t.Helper()
+	id, epoch, err := r.Client().ProducerID(deadline(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := kmsg.NewProduceRequestTopicPartition()
+	part.Records = forged(id, epoch+epochs, key, values)
+	rt := kmsg.NewProduceRequestTopic()
+	rt.Topic, rt.Partitions = topic, []kmsg.ProduceRequestTopicPartition{part}
+	req := kmsg.NewPtrProduceRequest()
+	req.TransactionID, req.Acks, req.TimeoutMillis, req.Topics = &r.cfg.Kafka.TransactionalID, -1, 10_000, []kmsg.ProduceRequestTopic{rt}
+	resp, err := client(t, r.cfg.Kafka.Brokers[0], kgo.MaxVersions(kversion.V3_0_0())).Broker(1).RetriableRequest(deadline(t), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := kerr.ErrorForCode(resp.(*kmsg.ProduceResponse).Topics[0].Partitions[0].ErrorCode); err != nil {
+		t.Fatalf("forge records of %s: %v", topic, err)
+	}
+}
+
+// awaitMarkers waits until the last commit of the producer has ended in the offsets partition.
+func awaitMarkers(t *testing.T, r *rig) {
+	t.Helper()
+	for r.Hangs(deadline(t), r.cfg.Offsets.Topic, 0, 1<<40) {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func forged(id int64, epoch int16, key string, values []string) []byte {
+	b := kmsg.RecordBatch{Magic: 2, PartitionLeaderEpoch: -1, Attributes: 0x10, LastOffsetDelta: int32(len(values) - 1), ProducerID: id, ProducerEpoch: epoch, NumRecords: int32(len(values))}
+	for i, v := range values {
+		rec := kmsg.Record{OffsetDelta: int32(i), Key: []byte(key), Value: []byte(v)}
+		rec.Length = int32(len(rec.AppendTo(nil)) - 1)
+		b.Records = rec.AppendTo(b.Records)
+	}
+	raw := b.AppendTo(nil)
+	binary.BigEndian.PutUint32(raw[8:], uint32(len(raw)-12))
+	binary.BigEndian.PutUint32(raw[17:], crc32.Checksum(raw[21:], crc32.MakeTable(crc32.Castagnoli)))
+	return raw
+}
+
+// A broker that crashed when a commit was just answered lost its markers.
+func TestTransactionThatHangsEndsAsItWasMeantTo(t *testing.T) {
+	addr := trusting(t)
+	for name, meant := range map[string]struct {
+		last   func(*testing.T, *rig) // the last transaction that the coordinator knows
+		events []string
+		offset []string
+	}{
+		"committed": {func(t *testing.T, r *rig) {}, []string{"one", "two", "three"}, []string{"1", "2"}},
+		"aborted": {func(t *testing.T, r *rig) {
+			if err := r.take(deadline(t), to(r.cfg.Name+"-events", "void")); err != nil {
+				t.Fatal(err)
+			}
+			r.Abort(deadline(t))
+		}, []string{"one"}, []string{"1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := file(t, addr, "hangs-"+name, "router.topic=hangs-"+name+"-${routedByValue}")
+			events := cfg.Name + "-events"
+			r := open(t, cfg).offsetsTopic(t)
+			if err := r.land(deadline(t), to(events, "one")); err != nil {
+				t.Fatal(err)
+			}
+			meant.last(t, r)
+			awaitMarkers(t, r)
+			hang(t, r, events, 0, "k", "two", "three")
+			hang(t, r, cfg.Offsets.Topic, 0, cfg.Name, "2")
+			if !r.Hangs(deadline(t), cfg.Offsets.Topic, 0, 1<<40) {
+				t.Error("nobody sees that it hangs")
+			}
+			r.Close()
+
+			wantFault(t, open(t, cfg).MendOffsets(deadline(t), cfg.Offsets.Topic, 0), "kafka.markers_lost", outbox.Transient, "2 partitions")
+			wantSound(t, open(t, cfg))
+			wantValues(t, landed(t, addr, events), meant.events...)
+			wantValues(t, landed(t, addr, cfg.Offsets.Topic), meant.offset...)
+		})
+	}
+}
+
+// wantSound checks that nothing of the client hangs.
+func wantSound(t *testing.T, r *rig) {
+	t.Helper()
+	if err := r.MendOffsets(deadline(t), r.cfg.Offsets.Topic, 0); err != nil {
+		t.Error(err)
+	}
+	if err := r.MendEvents(deadline(t), 0, 0); err != nil {
+		t.Error(err)
+	}
+	if r.Hangs(deadline(t), r.cfg.Offsets.Topic, 0, 1<<40) {
+		t.Error("something hangs")
+	}
+}
+
+// The offset record is seen, events beside it hang: the record's producer tells whether they belong to it.
+func TestEventsThatHangShareTheFateOfTheirOffset(t *testing.T) {
+	addr := trusting(t)
+	for name, meant := range map[string]struct {
+		epochs int16 // of the events, behind the offset record
+		events []string
+	}{
+		"with it":       {0, []string{"one", "two"}},
+		"younger":       {1, []string{"one"}},
+		"other product": {0, []string{"one"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			prefix := servers.Kafka(t).Prefix(t)
+			cfg := file(t, addr, prefix+"hangs", "router.topic="+prefix+"${routedByValue}")
+			events := prefix + "events"
+			r := open(t, cfg).offsetsTopic(t)
+			if err := r.land(deadline(t), to(events, "one")); err != nil {
+				t.Fatal(err)
+			}
+			id, epoch, err := r.Client().ProducerID(deadline(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			awaitMarkers(t, r)
+			hang(t, r, events, meant.epochs, "k", "two")
+			r.Close()
+			if name == "other product" {
+				id++
+			}
+			fenced := open(t, cfg)
+			if err := fenced.MendOffsets(deadline(t), cfg.Offsets.Topic, 0); err != nil {
+				t.Fatal(err)
+			}
+			wantFault(t, fenced.MendEvents(deadline(t), id, epoch), "kafka.markers_lost", outbox.Transient, events)
+			wantSound(t, open(t, cfg))
+			wantValues(t, landed(t, addr, events), meant.events...)
+		})
+	}
+}
+
+func TestTransactionsOfOthersAreLeftAlone(t *testing.T) {
+	addr := servers.Kafka(t).Addr
+	prefix := servers.Kafka(t).Prefix(t)
+	cfg := file(t, addr, prefix+"posts", "router.topic="+prefix+"${routedByValue}")
+	r := open(t, cfg).offsetsTopic(t)
+	if err := r.land(deadline(t), to(prefix+"events", "one")); err != nil {
+		t.Fatal(err)
+	}
+	other := client(t, addr, kgo.TransactionalID(prefix+"other"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	if err := other.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	for _, topic := range []string{prefix + "events", cfg.Offsets.Topic} {
+		if err := other.ProduceSync(deadline(t), &kgo.Record{Topic: topic, Value: []byte("open")}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantSound(t, open(t, cfg))
+	if err := other.EndTransaction(deadline(t), kgo.TryCommit); err != nil {
+		t.Errorf("the other's transaction was ended: %v", err)
+	}
+}
