@@ -14,7 +14,7 @@ func TestKillingTheBrokerLosesAndRepeatsNothing(t *testing.T) {
 	i := s.run()
 	i.streaming(30 * time.Second)
 	tr := s.load(200)
-	for range rounds(6, 40) {
+	for range rounds(10, 40) {
 		some(500*time.Millisecond, 2*time.Second)
 		broker.Kill()
 		some(0, time.Second)

@@ -19,9 +19,9 @@ type Commits struct {
 	groups map[txn]*group
 	bySeq  map[int64]*group
 	open   map[place]map[int64][]*pending // by producer; several if the broker left an end out
-	ended  map[place]map[int64]int16 // the epoch of each producer's last transaction there
-	shared bool                      // one epoch for several transactions: an older broker
-	first  [][]*group                // by writer and transaction: where its rows were seen first
+	ended  map[place]map[int64]int16      // the epoch of each producer's last transaction there
+	shared bool                           // one epoch for several transactions: an older broker
+	first  [][]*group                     // by writer and transaction: where its rows were seen first
 	torn   []bits
 
 	story []chapter

@@ -203,7 +203,7 @@ func prepareRelay(t *testing.T, r *relay, spec Spec) {
 
 func TestRightRelayPassesATrial(t *testing.T) {
 	r := play(t, false, false)
-	if !r.OK() || r.Stats.Instances < 3 || r.Stats.OnlineRecords != r.Stats.Expected || r.Stats.Expected == 0 {
+	if !r.OK() || r.Stats.Instances < 3 || r.Stats.SlotSamples == 0 || r.Stats.OnlineRecords != r.Stats.Expected || r.Stats.Expected == 0 {
 		t.Fatalf("a right relay was refused:\n%s", r)
 	}
 	t.Logf("%s", r)

@@ -34,7 +34,7 @@ type Sampler struct {
 	some      bool
 }
 
-// Run samples until ctx ends.
+// Run samples until ctx ends, and once more.
 func (s *Sampler) Run(ctx context.Context) error {
 	shelf, err := newShelf(s.Kafka)
 	if err != nil {
@@ -52,6 +52,9 @@ func (s *Sampler) Run(ctx context.Context) error {
 			break
 		}
 	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	s.sample(last, shelf)
 	return nil
 }
 

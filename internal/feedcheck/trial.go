@@ -32,7 +32,11 @@ func Trial(ctx context.Context, opts TrialOptions) (*Summary, *Report, error) {
 		return nil, nil, err
 	}
 	s, report, err := w.judge(ctx, &opts, db)
-	return s, report, errors.Join(err, w.stop())
+	err = errors.Join(err, w.stop())
+	if err == nil && w.sampler != nil {
+		w.sampler.Enter(report)
+	}
+	return s, report, err
 }
 
 // watch is what looks on while the workload runs.
@@ -103,9 +107,6 @@ func (w *watch) judge(ctx context.Context, opts *TrialOptions, db *sql.DB) (*Sum
 		}
 	}
 	report, err := Check(ctx, o, opts.Check)
-	if err == nil && w.sampler != nil {
-		w.sampler.Enter(report)
-	}
 	return s, report, err
 }
 
