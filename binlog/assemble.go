@@ -7,7 +7,7 @@ import (
 	"outferry/outbox"
 )
 
-// assembler turns events into rows of committed transactions. It does no I/O but what its four hooks do.
+// assembler turns events into rows of committed transactions. It does no I/O but what its hooks do.
 type assembler struct {
 	shaper   *shaper
 	ours     map[string]bool // schema.table
@@ -18,6 +18,7 @@ type assembler struct {
 	turnOver func(size int) (*outbox.Batch, error) // hands the batch over and returns an empty one
 	ended    func() error                          // a transaction with rows is complete
 	altered  func(statement string) error          // a statement names one of our tables
+	reshaped func() error                          // and may have changed its columns
 	skipped  func(reason string, n int)
 
 	b        *outbox.Batch
@@ -34,10 +35,9 @@ type assembler struct {
 	created uint32 // when the server began the file that we read
 	resume  *part  // the next transaction is published up to here
 
-	tx      transaction
-	shapes  []*shape // of our tables, as last seen
-	doubted bool     // what the batch holds may have wrong names
-	key     []byte
+	tx     transaction
+	shapes []*shape // of our tables, as last seen
+	key    []byte
 }
 
 // place is a byte position in a file of the log.
@@ -158,18 +158,14 @@ func (a *assembler) rotate(e body) error {
 
 // tableMap notes what a table id means. Most tables are not ours, and no more of them is read.
 func (a *assembler) tableMap(e body) error {
-	const names = 6 + 2 + 1 + 255 + 1 + 1 + 255
-	b, err := e.peek(names)
+	ours, id, err := a.announced(e)
 	if err != nil {
 		return err
 	}
-	id, schema, table, c := tableMapName(b)
-	if c.bad {
-		return fmt.Errorf("read table map: %w", errShort)
-	}
 	ref := tableRef{id: id}
-	if a.isOurs(schema, table) {
-		if b, err = e.all(a.maxEvent); err != nil {
+	if ours {
+		b, err := e.all(a.maxEvent)
+		if err != nil {
 			return fmt.Errorf("read table map: %w", err)
 		}
 		if ref.shape, err = a.shapeOf(b); err != nil {
@@ -178,6 +174,20 @@ func (a *assembler) tableMap(e body) error {
 	}
 	a.tx.tables = append(a.tx.tables, ref)
 	return nil
+}
+
+// announced reads whose rows will follow.
+func (a *assembler) announced(e body) (ours bool, id uint64, err error) {
+	const names = 6 + 2 + 1 + 255 + 1 + 1 + 255
+	b, err := e.peek(names)
+	if err != nil {
+		return false, 0, err
+	}
+	id, schema, table, c := tableMapName(b)
+	if c.bad {
+		return false, id, fmt.Errorf("read table map: %w", errShort)
+	}
+	return a.isOurs(schema, table), id, nil
 }
 
 func (a *assembler) isOurs(schema, table []byte) bool {

@@ -8,10 +8,9 @@
 // sql_log_bin=0 are in no log, so nobody can see them. Routing, and deciding when a position is safe, are
 // left to the caller.
 //
-// Where the log has no column names, the position carries the tables' layouts, and an ALTER has the catalog
-// read anew. One hole is left: of several changes of a table that a lagging stream meets, rows between them
-// may be handed over under the names of the last before the next change shows and stops the stream, and not
-// be noticed at all if the changes cancel each other or the stream is restarted between them.
+// Where the log has no column names, the position carries the tables' layouts. At a statement that may change a
+// table the catalog is read anew, and the log up to its end: rows between that statement and another such one have
+// names that nobody can tell, so they stop the stream before any of them is handed over.
 package binlog
 
 import (

@@ -77,34 +77,6 @@ func (h *session) learnAt(pos *position, before layouts) (err error) {
 	return nil
 }
 
-// relearn follows a statement that may have changed a table. The catalog may be later than the statement: as
-// long as the log has more before its end as of now, another change may come, and rows between the two were
-// read by names that nobody can vouch for.
-func (a *assembler) relearn(h *session) error {
-	s := a.shaper
-	if len(s.layouts) == 0 {
-		return nil
-	}
-	now, err := h.layouts()
-	if err != nil {
-		return err
-	}
-	if s.guessed && a.upTo(s.doubtUntil) {
-		a.doubted = true
-		return environment("mysql.names_unknown", namesRemedy, "read the log at %s: the table changed more than once, and the log has no names of the rows between", a.here)
-	}
-	s.guessed = false
-	if now.equal(s.layouts) && !a.upTo(s.doubtUntil) {
-		return nil
-	}
-	end, err := logStatus(h.cat, h.srv)
-	if err != nil {
-		return err
-	}
-	s.layouts, s.doubtUntil = now, end.place
-	return nil
-}
-
 // reaches reports whether a statement may speak of one of our schemas: it is its session's, or named.
 func (a *assembler) reaches(q logged) bool {
 	lower := strings.ToLower(string(q.text))
@@ -117,7 +89,4 @@ func (a *assembler) reaches(q logged) bool {
 	return false
 }
 
-// upTo reports whether the event just read ends at a place or before it.
-func (a *assembler) upTo(at place) bool { return at.file != "" && !at.before(a.here) }
-
-const namesRemedy = "run SET GLOBAL binlog_row_metadata=FULL before the table changes; for rows that are in the log without names, undo the change or accept the gap with outferry offsets set"
+const namesRemedy = "run SET GLOBAL binlog_row_metadata=FULL before the table changes; for rows that are in the log without names, start over with outferry offsets reset, whose snapshot has them, or accept the gap with outferry offsets set"

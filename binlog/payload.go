@@ -127,6 +127,22 @@ func (p *payload) next() (header, error) {
 	return h, err
 }
 
+// each takes event after event.
+func (p *payload) each(take func(header) error) error {
+	for {
+		h, err := p.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = take(h)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
 func (p *payload) finish() error {
 	if p.rest <= 0 {
 		return nil

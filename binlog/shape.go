@@ -46,9 +46,9 @@ type shaper struct {
 	catalog  catalog
 	uuid     func(name string) (swap, bool) // a BINARY(16) of this name holds a UUID
 
-	layouts    layouts // in force where the log is read
-	doubtUntil place   // the end of the log when they were read, after which they are certain
-	guessed    bool    // rows without names were read by layouts that may be of a later time
+	layouts layouts // in force where the log is read
+	certain place   // no change of them up to here
+	learn   func() error
 }
 
 func (s *shaper) shape(body []byte) (*shape, error) {
@@ -84,7 +84,6 @@ func (s *shaper) known(t *tableMap) ([]catalogColumn, error) {
 		return nil, err
 	}
 	if !t.named {
-		s.guessed = true
 		if why := differs(t, found); why != "" {
 			return nil, environment("mysql.names_unknown", namesRemedy,
 				"name the columns of %s.%s: the log has no names and the table has another layout than is known of this place: %s", t.schema, t.table, why)
@@ -104,8 +103,13 @@ func (s *shaper) known(t *tableMap) ([]catalogColumn, error) {
 	return none, nil
 }
 
-// layout is the table's at this place in the log, where that is known, else the catalog's.
+// layout is the table's at this place in the log.
 func (s *shaper) layout(t *tableMap) ([]catalogColumn, error) {
+	if !t.named && s.layouts == nil {
+		if err := s.learn(); err != nil {
+			return nil, err
+		}
+	}
 	key := layoutKey(string(t.schema), string(t.table))
 	if found := s.layouts[key]; found != nil {
 		return found, nil

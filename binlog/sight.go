@@ -62,6 +62,11 @@ func (h *session) groupOf(file, gtid string) (s sight, err error) {
 // look reads the log from a place to its present end, until one event is the one that is looked for. SHOW BINLOG
 // EVENTS would not tell times.
 func (h *session) look(from place, s *sight, found func(header, group) bool) error {
+	return h.lookFault(h.readOn(from, func(w *wire) error { return lookOn(w, from, s, found) }))
+}
+
+// readOn has the log read from a place to its present end, on a connection of its own.
+func (h *session) readOn(from place, read func(*wire) error) error {
 	ctx := h.ctx
 	if ctx == nil {
 		ctx = context.Background()
@@ -76,7 +81,7 @@ func (h *session) look(from place, s *sight, found func(header, group) bool) err
 		return err
 	}
 	conn := socketOf(c)
-	w := newWire(func(free []byte) (int, error) {
+	return read(newWire(func(free []byte) (int, error) {
 		if err := conn.SetReadDeadline(time.Now().Add(h.set.readTimeout)); err != nil {
 			return 0, transient("mysql.connection", "look at the log: %w", err)
 		}
@@ -85,8 +90,7 @@ func (h *session) look(from place, s *sight, found func(header, group) bool) err
 			err = transient("mysql.connection", "look at the log: %w", noEnd(err))
 		}
 		return n, err
-	}, func() error { return nil })
-	return h.lookFault(lookOn(w, from, s, found))
+	}, func() error { return nil }))
 }
 
 // requestLook asks for the log without being a replica, so that a reader under our number is left alone.

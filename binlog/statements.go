@@ -68,8 +68,8 @@ func (a *assembler) query(q logged) error {
 	case a.tx.began && !harmless(words), writes(words), a.tx.head.gtid.maria && selects(q, words):
 		return a.statement(words)
 	}
-	if a.tx.began {
-		return nil
+	if a.tx.began { // MariaDB's CREATE TABLE ... SELECT
+		return a.changed(q, words)
 	}
 	return a.definition(q, words)
 }
@@ -107,36 +107,69 @@ func harmless(words string) bool {
 	return strings.HasPrefix(words, "ROLLBACK TO")
 }
 
-// definition takes a statement that is a transaction of its own. Where it may name one of our tables the
-// catalog is asked whether the table is still what it must be.
+// definition takes a statement that is a transaction of its own.
 func (a *assembler) definition(q logged, words string) error {
-	named := q.cut || a.names(q.text) && a.reaches(q)
+	if err := a.changed(q, words); err != nil {
+		return err
+	}
 	if bytes.HasSuffix(q.text, []byte("START TRANSACTION")) { // CREATE TABLE ... SELECT: its rows follow
 		a.tx.began = true
-	} else if a.tx.open {
-		if err := a.commit(); err != nil {
-			return err
-		}
+		return nil
 	}
-	if !named {
+	if a.tx.open {
+		return a.commit()
+	}
+	return nil
+}
+
+// changed asks the catalog, where a statement may name one of our tables, whether the table is still what it must be,
+// and what its columns are. The statement is processed only then: a position behind it has the layout behind it.
+func (a *assembler) changed(q logged, words string) error {
+	if a.tx.skip || !a.concerns(q) {
 		return nil
 	}
 	a.forget()
-	return a.altered(fmt.Sprintf("%s at %s", verb(words), a.here))
+	if err := a.altered(fmt.Sprintf("%s at %s", verb(words), a.here)); err != nil {
+		return err
+	}
+	s := a.shaper
+	if s.layouts == nil || s.certain.file != "" && !s.certain.before(a.here) || !a.mayReshape(q) {
+		return nil
+	}
+	return a.reshaped()
 }
 
-// names reports whether a statement has the name of one of our tables in it, as a part of another word
-// perhaps.
+// concerns reports whether a statement may be about one of our tables.
+func (a *assembler) concerns(q logged) bool { return q.cut || a.names(q.text) && a.reaches(q) }
+
+// names reports whether a statement has the name of one of our tables in it, whatever it means there. Letters before
+// or behind would make it another name; digits before it may be those of a comment that is code.
 func (a *assembler) names(text []byte) bool {
 	lower := bytes.ToLower(text)
 	for name := range a.ours {
 		_, table, _ := strings.Cut(name, ".")
-		if bytes.Contains(lower, []byte(strings.ToLower(table))) {
+		table = strings.ToLower(table)
+		if strings.IndexFunc(table, func(r rune) bool { return r > '~' }) >= 0 { // who knows in what character set
 			return true
+		}
+		for rest := lower; ; {
+			i := bytes.Index(rest, []byte(table))
+			if i < 0 {
+				break
+			}
+			end := i + len(table)
+			if (i == 0 || !partOfName(rest[i-1]) || isDigit(rest[i-1])) && (end == len(rest) || !partOfName(rest[end])) {
+				return true
+			}
+			rest = rest[i+1:]
 		}
 	}
 	return false
 }
+
+func isDigit(b byte) bool { return '0' <= b && b <= '9' }
+
+func partOfName(b byte) bool { return b == '_' || b == '$' || 'a' <= b && b <= 'z' || isDigit(b) }
 
 // writes reports whether a statement changes data, by its verb.
 func writes(words string) bool {

@@ -94,17 +94,12 @@ func (h *session) newAssembler(pos *position) (*assembler, error) {
 	}
 	a.shaper = &shaper{kind: h.srv.kind, charsets: h.srv.charsets, uuid: h.uuidColumns,
 		catalog: func(schema, table string) ([]catalogColumn, error) { return columnsOf(h.cat, tableName{schema, table}) }}
-	if a.shaper.layouts = pos.Layout; len(pos.Layout) == 0 && !h.namesInLog() {
-		if a.shaper.layouts, err = h.layouts(); err != nil {
-			return nil, err
-		}
+	if len(pos.Layout) > 0 {
+		a.shaper.layouts = pos.Layout
 	}
-	a.altered = func(statement string) error {
-		if err := h.altered(statement); err != nil || statement == "" {
-			return err
-		}
-		return a.relearn(h)
-	}
+	a.shaper.learn = func() error { return h.learn(a, a.tx.start, true) }
+	a.altered = h.altered
+	a.reshaped = func() error { return h.learn(a, a.here, false) }
 	a.skipped = func(reason string, n int) {
 		if h.opt.Skipped != nil {
 			h.opt.Skipped(reason, n)
@@ -182,7 +177,7 @@ func (st *stream) broken(err error) error {
 		err = &outbox.Fault{Code: "mysql.unreadable", Class: outbox.Internal,
 			Err: fmt.Errorf("read the log at %s, transaction %s: %w", st.asm.here, st.asm.tx.head.gtid, err)}
 	}
-	if !st.asm.tx.handed && !st.asm.doubted && st.asm.b != nil {
+	if !st.asm.tx.handed && st.asm.b != nil {
 		st.asm.undo()
 		st.asm.tx.open = false
 		if b := st.asm.b; len(b.Rows) > 0 {

@@ -1,10 +1,6 @@
 package binlog
 
-import (
-	"errors"
-	"fmt"
-	"io"
-)
+import "fmt"
 
 // transaction is the group of events being read.
 type transaction struct {
@@ -155,17 +151,12 @@ func (a *assembler) payload(e body) error {
 		return err
 	}
 	over := false
-	for {
-		h, err := a.packed.next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return fmt.Errorf("read compressed transaction %s: %w", a.tx.head.gtid, err)
-		}
-		if over, err = a.packedEvent(h); err != nil {
-			return err
-		}
+	err := a.packed.each(func(h header) (err error) {
+		over, err = a.packedEvent(h)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read compressed transaction %s: %w", a.tx.head.gtid, err)
 	}
 	a.packed.big = shrunk(a.packed.big)
 	if over {

@@ -1,0 +1,138 @@
+package binlog
+
+import (
+	"errors"
+	"regexp"
+)
+
+// foresight reads the log on from a place to find out whether the catalog can vouch for the rows that follow: it
+// has the layout after the last change of a table, so no rows without names may come before a change.
+type foresight struct {
+	*assembler
+	rows    bool
+	changed place // after rows
+}
+
+// foresee reads from a place to another, with rows before it or not.
+func (h *session) foresee(a *assembler, from, to place, rows bool) (*foresight, error) {
+	f := &foresight{rows: rows, assembler: &assembler{ours: a.ours, fold: a.fold, maxEvent: a.maxEvent, shaper: a.shaper, here: from}}
+	defer f.packed.close()
+	start := from
+	if start.pos>>32 != 0 { // a place beyond 4 GiB can't be asked for
+		start.pos = 4
+	}
+	err := h.readOn(start, func(w *wire) error { return f.read(w, from, to) })
+	var se *serverError
+	if errors.As(err, &se) && se.code == 0 {
+		return f, nil // the end of the log
+	}
+	if err = h.lookFault(err); errors.Is(err, errNotSeen) { // reset or purged at this very moment
+		err = transient("mysql.connection", "look at the log after %s: %w", from, err)
+	}
+	return f, err
+}
+
+func (f *foresight) read(w *wire, from, to place) error {
+	for f.changed.file == "" && f.here.before(to) {
+		e, err := w.next()
+		if err != nil {
+			return err
+		}
+		switch e.kind {
+		case evRotate:
+			err = f.rotate(w)
+		case evFormat:
+			err = w.format()
+		}
+		if e.kind != evRotate {
+			f.track(e)
+		}
+		if err == nil && from.before(f.here) {
+			err = f.event(e, w)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *foresight) event(h header, e body) error {
+	switch h.kind {
+	case evTableMap:
+		return f.tableMap(e)
+	case evQuery, evMariaQueryZ:
+		q, err := f.readQuery(h, e)
+		if err == nil && f.rows && f.mayReshape(q) {
+			f.changed = f.here
+		}
+		return err
+	case evPayload:
+		return f.payload(e)
+	}
+	return nil
+}
+
+func (f *foresight) tableMap(e body) error {
+	ours, _, err := f.announced(e)
+	if err != nil || !ours {
+		return err
+	}
+	b, err := e.all(f.maxEvent)
+	if err != nil {
+		return err
+	}
+	t, err := decodeTableMap(b, f.shaper.kind)
+	if err == nil && !t.named {
+		f.rows = true
+	}
+	return err
+}
+
+func (f *foresight) payload(e body) error {
+	if err := f.packed.open(e); err != nil {
+		return err
+	}
+	return f.packed.each(func(h header) error { return f.event(h, &f.packed) })
+}
+
+// mayReshape reports whether a statement may change the columns of one of our tables.
+func (a *assembler) mayReshape(q logged) bool {
+	return a.concerns(q) && !keepsColumns.Match(q.text) && !definesCode.Match(q.text)
+}
+
+// keepsColumns are statements that leave the columns alone whatever follows. PARTITION is a reserved word.
+var keepsColumns = regexp.MustCompile("(?is)^\\s*(?:TRUNCATE|ANALYZE|OPTIMIZE|REPAIR|CHECK|GRANT|REVOKE|SAVEPOINT|" +
+	"(?:CREATE|ALTER|DROP)\\s+(?:USER|ROLE)|DROP\\s+(?:VIEW|TRIGGER|PROCEDURE|FUNCTION|EVENT|INDEX)|CREATE\\s+(?:(?:UNIQUE|FULLTEXT|SPATIAL)\\s+)?INDEX|" +
+	"ALTER\\s+TABLE\\s+" + anyName + "(?:\\s*\\.\\s*" + anyName + ")?\\s+" +
+	"(?:ADD|DROP|TRUNCATE|COALESCE|REORGANIZE|EXCHANGE|ANALYZE|CHECK|OPTIMIZE|REBUILD|REPAIR|DISCARD|IMPORT)\\s+PARTITION)\\b")
+
+const anyName = "(?:`(?:[^`]|``)+`|[\\w$]+)"
+
+// learn settles the layouts in force at a place. Rows without names may stand before it in the same transaction.
+func (h *session) learn(a *assembler, from place, rows bool) error {
+	before, err := h.layouts()
+	if err != nil {
+		return err
+	}
+	end, err := logStatus(h.cat, h.srv)
+	if err != nil {
+		return err
+	}
+	f, err := h.foresee(a, from, end.place, rows)
+	if err != nil {
+		return err
+	}
+	if f.changed.file != "" {
+		return environment("mysql.names_unknown", namesRemedy, "read the log at %s: the table may have changed again at %s, and the log has no names of the rows between", from, f.changed)
+	}
+	now, err := h.layouts()
+	if err != nil {
+		return err
+	}
+	if !now.equal(before) {
+		return transient("mysql.connection", "settle the layout at %s: an outbox table was changed at that moment", from)
+	}
+	a.shaper.layouts, a.shaper.certain = now, end.place
+	return nil
+}
