@@ -134,8 +134,22 @@ func (b *blog) appliedOnce(topic, applied string) {
 	}
 }
 
-// ids reads what is committed of a topic, and counts each event's.
+// ids counts the events that are committed in a topic, by their ids.
 func (b *blog) ids(topic string) map[string]int {
+	b.t.Helper()
+	ids := map[string]int{}
+	for _, r := range b.committed(topic) {
+		for _, h := range r.Headers {
+			if h.Key == "id" {
+				ids[string(h.Value)]++
+			}
+		}
+	}
+	return ids
+}
+
+// committed reads what is committed of a topic.
+func (b *blog) committed(topic string) []*kgo.Record {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -148,9 +162,9 @@ func (b *blog) ids(topic string) map[string]int {
 	return collect(b.t, ctx, client, ends)
 }
 
-func collect(t *testing.T, ctx context.Context, client *kgo.Client, ends kadm.ListedOffsets) map[string]int {
+func collect(t *testing.T, ctx context.Context, client *kgo.Client, ends kadm.ListedOffsets) (records []*kgo.Record) {
 	t.Helper()
-	ids, left := map[string]int{}, map[int32]int64{}
+	left := map[int32]int64{}
 	ends.Each(func(o kadm.ListedOffset) {
 		if o.Offset > 0 {
 			left[o.Partition] = o.Offset
@@ -165,12 +179,10 @@ func collect(t *testing.T, ctx context.Context, client *kgo.Client, ends kadm.Li
 			if r.Offset+1 >= left[r.Partition] {
 				delete(left, r.Partition)
 			}
-			for _, h := range r.Headers {
-				if h.Key == "id" {
-					ids[string(h.Value)]++
-				}
+			if !r.Attrs.IsControl() {
+				records = append(records, r)
 			}
 		})
 	}
-	return ids
+	return records
 }

@@ -153,6 +153,7 @@ func TestServicesAgreeThoughEachProcessIsKilled(t *testing.T) {
 	t.Logf("%d changes answered, %d not", b.people.answered, b.people.failed)
 	b.agreeInTheEnd()
 	b.refuses()
+	b.comparesWithDebezium()
 	b.setsAside()
 }
 
