@@ -20,6 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.springframework.beans.factory.annotation.Autowired;
 import org.springframework.boot.test.context.SpringBootTest;
 import org.springframework.jdbc.core.JdbcTemplate;
+import org.springframework.test.util.ReflectionTestUtils;
 import org.springframework.transaction.CannotCreateTransactionException;
 
 /** What Comments does with posts that it hears of, on the real MySQL. */
@@ -120,6 +121,15 @@ class CommentsIT {
         posts.delete(saved);
         posts.delete(posts.findById(2L).orElseThrow());
         assertThat(posts.count()).isZero();
+    }
+
+    /** Why isNew is not always true. */
+    @Test
+    void whatClaimsToBeNewIsNotDeleted() {
+        KnownPost saved = posts.save(new KnownPost(1, "Hello"));
+        ReflectionTestUtils.setField(saved, "isNew", true);
+        posts.delete(saved);
+        assertThat(posts.count()).isEqualTo(1);
     }
 
     private void hear(UUID id, String type, String payload) {
