@@ -58,6 +58,7 @@ func (p Place) String() string {
 // Admin is a pipeline's side of the server as commands see it. It only looks: a pipeline leaves nothing there.
 type Admin struct {
 	h      *session
+	ctx    context.Context
 	unhook func() bool
 }
 
@@ -68,7 +69,7 @@ func OpenAdmin(ctx context.Context, cfg *configs.Pipeline, log hclog.Logger) (*A
 	if h.cat, err = h.connect(ctx); err != nil {
 		return nil, err
 	}
-	a := &Admin{h: h, unhook: closing(ctx, h.cat)}
+	a := &Admin{h: h, ctx: ctx, unhook: closing(ctx, h.cat)}
 	if h.srv, err = askServer(h.cat); err != nil {
 		a.Close()
 		return nil, err
@@ -85,10 +86,7 @@ func (a *Admin) Close() {
 // Continue proves that a pipeline would go on at pos, as a start would, or returns the fault that the start would
 // stop with. That a file without GTIDs is still the same file shows only when it is read.
 func (a *Admin) Continue(pos outbox.Position) error {
-	if err := a.h.lookAtServer(a.h.cat, a.h.srv); err != nil {
-		return err
-	}
-	if err := a.h.checkTables(); err != nil || pos.IsZero() {
+	if err := a.h.preflight(a.ctx, a.h.cat, a.h.srv); err != nil || pos.IsZero() {
 		return err
 	}
 	p, err := parsePosition(pos)

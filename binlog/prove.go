@@ -246,8 +246,11 @@ func (h *session) listOf(file string) ([]gtid, error) {
 // logFiles are the files of the log with their sizes, oldest first.
 func (h *session) logFiles() ([]place, error) {
 	rows, err := query(h.cat, "SHOW BINARY LOGS")
+	if isDenied(err) {
+		return nil, h.denied(err, h.srv)
+	}
 	if err != nil {
-		return nil, transient("mysql.connection", "list the files of the log: %w", h.denied(err, h.srv))
+		return nil, transient("mysql.connection", "list the files of the log: %w", err)
 	}
 	if len(rows) == 0 {
 		return nil, environment("mysql.log_bin", "set log_bin in the server's configuration and restart it", "the server has no binary log")

@@ -78,14 +78,11 @@ func (h *session) open(ctx context.Context) (err error) {
 	if h.srv, err = askServer(h.cat); err != nil {
 		return err
 	}
-	if err := h.lookAtServer(h.cat, h.srv); err != nil {
-		return err
-	}
-	if err := h.srv.readCharsets(h.cat); err != nil {
+	if err := h.preflight(ctx, h.cat, h.srv); err != nil {
 		return err
 	}
 	h.warn()
-	return h.checkTables()
+	return h.srv.readCharsets(h.cat)
 }
 
 // warn says what works now and may not later.
@@ -102,7 +99,7 @@ func (h *session) warn() {
 // checkTables asks whether the file's tables are what they must be.
 func (h *session) checkTables() error {
 	for _, t := range h.tables(h.srv) {
-		if err := h.checkTable(h.cat, t); err != nil {
+		if err := h.checkTable(h.cat, h.srv, t); err != nil {
 			return err
 		}
 	}

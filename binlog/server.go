@@ -15,17 +15,18 @@ import (
 type server struct {
 	kind     kind
 	version  string
+	account  string // ours, as the server writes it in a GRANT
 	uuid     string
 	vars     map[string]string // in lower case
 	charsets charsets
 }
 
 func askServer(c *client.Conn) (*server, error) {
-	version, err := queryOne(c, "SELECT VERSION()")
+	who, err := queryOne(c, "SELECT VERSION(), CURRENT_USER()")
 	if err != nil {
 		return nil, transient("mysql.connection", "ask for the server's version: %w", err)
 	}
-	s := &server{kind: mysqlKind, version: version[0]}
+	s := &server{kind: mysqlKind, version: who[0], account: accountOf(who[1])}
 	if strings.Contains(strings.ToLower(s.version), "mariadb") {
 		s.kind = mariaKind
 	}
@@ -37,6 +38,15 @@ func askServer(c *client.Conn) (*server, error) {
 		s.uuid = s.vars["server_uid"]
 	}
 	return s, nil
+}
+
+// accountOf quotes what CURRENT_USER() says. A user's name may have an @, a host's has none.
+func accountOf(current string) string {
+	at := strings.LastIndexByte(current, '@')
+	if at < 0 {
+		return quoteText(current)
+	}
+	return quoteText(current[:at]) + "@" + quoteText(current[at+1:])
 }
 
 func (s *server) readVariables(c *client.Conn) error {
@@ -173,14 +183,14 @@ func columnsOf(c *client.Conn, t tableName) ([]catalogColumn, error) {
 }
 
 // checkTable says what makes a table no outbox.
-func (s *Source) checkTable(c *client.Conn, t tableName) error {
+func (s *Source) checkTable(c *client.Conn, srv *server, t tableName) error {
 	rows, err := query(c, fmt.Sprintf(`SELECT t.TABLE_TYPE, COALESCE(t.ENGINE, ''), COALESCE(e.TRANSACTIONS, '') FROM information_schema.TABLES t
 		LEFT JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE WHERE t.TABLE_SCHEMA = %s AND t.TABLE_NAME = %s`, quoteText(t.schema), quoteText(t.name)))
 	if err != nil {
 		return transient("mysql.connection", "look for table %s: %w", t, err)
 	}
 	if len(rows) == 0 {
-		return s.tableMissing(c, t)
+		return s.tableMissing(c, srv, t)
 	}
 	kind, engine, transactions := rows[0][0], rows[0][1], rows[0][2]
 	switch {
@@ -193,10 +203,12 @@ func (s *Source) checkTable(c *client.Conn, t tableName) error {
 	return nil
 }
 
-func (s *Source) tableMissing(c *client.Conn, t tableName) error {
-	f := &outbox.Fault{Code: "mysql.table_missing", Class: outbox.Transient,
-		Err:    fmt.Errorf("table %s does not exist, or account %s may not see it", t, s.cfg.Source.User),
-		Remedy: fmt.Sprintf("waiting for it; create it, or run GRANT SELECT ON %s TO the account, or correct source.tables", t.sql())}
+const tableMissing = "mysql.table_missing"
+
+func (s *Source) tableMissing(c *client.Conn, srv *server, t tableName) error {
+	f := &outbox.Fault{Code: tableMissing, Class: outbox.Transient,
+		Err:    fmt.Errorf("table %s does not exist, or account %s may not see it", t, srv.account),
+		Remedy: fmt.Sprintf("waiting for it; create it, or run GRANT SELECT ON %s TO %s, or correct source.tables", t.sql(), srv.account)}
 	rows, err := query(c, fmt.Sprintf(`SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE'
 		AND (TABLE_NAME LIKE '%%outbox%%' OR LOWER(TABLE_NAME) = LOWER(%s)) ORDER BY 1 LIMIT 5`, quoteText(t.name)))
 	if err == nil && len(rows) > 0 {

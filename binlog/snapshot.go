@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,7 +125,11 @@ func (h *session) lockedSnapshot(ctx context.Context) (*position, error) {
 
 func (h *session) lockFault(err error) error {
 	if code := errorCode(err); code == 1044 || code == 1142 {
-		return environment("mysql.permission", "GRANT LOCK TABLES on the tables' schema to the account, or turn gtid_mode on, or set source.snapshot to no_data",
+		var grants []string
+		for _, t := range h.tables(h.srv) {
+			grants = append(grants, fmt.Sprintf("GRANT LOCK TABLES ON %s.* TO %s", quoteName(t.schema), h.srv.account))
+		}
+		return environment("mysql.permission", strings.Join(slices.Compact(grants), "; ")+", or turn gtid_mode on, or set source.snapshot to no_data",
 			"lock the outbox tables for a moment, since the server numbers no transactions: %w", err)
 	}
 	return transient("mysql.connection", "lock the outbox tables for a moment: %w", err)
@@ -239,7 +244,7 @@ func (sn *snapshotReader) fault(t tableName, err error) error {
 	case errors.Is(err, errTooLarge):
 		return &outbox.Fault{Code: "row.too_large", Class: outbox.Internal, Err: fmt.Errorf("snapshot of %s: %w", t, err), Remedy: "raise source.max_row, or delete the row"}
 	case errorCode(err) == 1142 || errorCode(err) == 1143:
-		return environment("mysql.permission", fmt.Sprintf("GRANT SELECT ON %s TO the account %s, or set source.snapshot to no_data", t.sql(), sn.cfg.Source.User), "snapshot of %s: %w", t, err)
+		return environment("mysql.permission", fmt.Sprintf("GRANT SELECT ON %s TO %s, or set source.snapshot to no_data", t.sql(), sn.srv.account), "snapshot of %s: %w", t, err)
 	}
 	return transient("mysql.connection", "snapshot of %s: %w", t, err)
 }
