@@ -2,7 +2,7 @@
 # make test       vet, format check, and every test against real PostgreSQL 15 and 18, MySQL 8.0, MariaDB 10.11 and Kafka
 # make test-all   the same against every PostgreSQL, MySQL and MariaDB version that can be had
 # make test-mysql the tests of the binlog source alone, on every MySQL and MariaDB
-# make faults   the built binary under kills, crashes and cut links; by itself, since two cores are too few for it beside the rest
+# make faults     its last part alone: the built binary under kills, crashes and cut links
 # make soak       the faults of internal/faults for longer: more kills, longer pauses
 # make compose    docker-compose.yml and the Dockerfiles, read by Docker's own loader and parser (a module of its own)
 # make snippets   the snippets of every stack whose runtime is here: Java, Python and Node fetch their libraries
@@ -32,17 +32,19 @@ BENCHSTAT      = go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22
 # Two packages at a time: servers and tests share the machine.
 GOTEST = go test -timeout $(TIMEOUT) -p 2
 WITH   = go run ./internal/servers/run
+SERVERS = $(WITH) -postgres $(POSTGRES) -mysql $(MYSQL) -kafka --
 
 .PHONY: build test faults test-all test-mysql soak snippets compose e2e vet fuzz bench bench-debezium bench-go bench-baseline tools clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o bin/outferry ./cmd/outferry
 
+# The faults come by themselves: two cores are too few for them beside the rest.
 test: vet tools
-	OUTFERRY_TEST_POSTGRES=$(POSTGRES) OUTFERRY_TEST_MYSQL=$(MYSQL) $(WITH) -postgres $(POSTGRES) -mysql $(MYSQL) -kafka -- $(GOTEST) $$(go list $(PACKAGES) | grep -v /internal/faults)
+	OUTFERRY_TEST_POSTGRES=$(POSTGRES) OUTFERRY_TEST_MYSQL=$(MYSQL) $(SERVERS) sh -c '$(GOTEST) $$(go list $(PACKAGES) | grep -v /internal/faults) && $(GOTEST) ./internal/faults'
 
 faults: vet tools
-	OUTFERRY_TEST_POSTGRES=$(POSTGRES) OUTFERRY_TEST_MYSQL=$(MYSQL) $(WITH) -postgres $(POSTGRES) -mysql $(MYSQL) -kafka -- $(GOTEST) ./internal/faults
+	OUTFERRY_TEST_POSTGRES=$(POSTGRES) OUTFERRY_TEST_MYSQL=$(MYSQL) $(SERVERS) $(GOTEST) ./internal/faults
 
 test-all:
 	$(MAKE) test POSTGRES=$(POSTGRES_ALL) MYSQL=$(MYSQL_ALL) TIMEOUT=60m
