@@ -142,6 +142,7 @@ func (m *mysqlEngine) New(s *Shape) error {
 	}
 	m.own = &stand{}
 	m.db = m.server.Database(m.own)
+	m.reset()
 	id := map[string]string{"text": "varchar(64)", "uuid": "char(36)", "binary": "binary(16)"}[s.ID]
 	if m.maria() && s.ID == "uuid" {
 		id = "varchar(36)"
@@ -170,6 +171,15 @@ func (m *mysqlEngine) New(s *Shape) error {
 		COMMIT;
 	END`, foreign, m.id(s, "i + nums.n"), s.Topics, keys, len(texts)))
 	return nil
+}
+
+// reset has the log begin here, since a Debezium connector reads it from its beginning.
+func (m *mysqlEngine) reset() {
+	statement := "RESET MASTER"
+	if m.server.Version == "9" {
+		statement = "RESET BINARY LOGS AND GTIDS"
+	}
+	m.Exec(statement)
 }
 
 func (m *mysqlEngine) id(s *Shape, n string) string {

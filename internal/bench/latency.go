@@ -7,29 +7,27 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-const (
-	writers = 8
-	warmUp  = 3 * time.Second
-)
+const writers = 8
 
 // Pace is steady writing: transactions of PerTx rows, so that Rate rows a second come for the time.
 type Pace struct {
 	Name  string
 	Rate  int
 	PerTx int
+	Warm  time.Duration // the first seconds, which do not count
 	Time  time.Duration
 }
 
 // Paced writes at a pace while the subject runs, and takes the time from the return of COMMIT to the record in a read_committed consumer.
-// The first seconds do not count.
 func Paced(ctx context.Context, r *Rig, e Engine, s *Shape, prefix string, p Pace, pid int) (*Run, error) {
-	rows := int(float64(p.Rate) * (p.Time + warmUp).Seconds() / float64(p.PerTx*writers))
+	rows := int(float64(p.Rate) * (p.Time + p.Warm).Seconds() / float64(p.PerTx*writers))
 	shape := *s
 	shape.Rows = rows * p.PerTx * writers
 	w := &pacedWriters{engine: e, shape: &shape, pace: p, committed: make([]int64, shape.Rows)}
@@ -40,7 +38,8 @@ func Paced(ctx context.Context, r *Rig, e Engine, s *Shape, prefix string, p Pac
 	defer t.remove(context.WithoutCancel(ctx))
 	arrivals := &arrivals{at: make([]int64, shape.Rows), verdict: NewVerdict(shape, prefix)}
 	run := &Run{Rows: shape.Rows, Wanted: p.Rate, LoadBefore: Load()}
-	ctx, cancel := context.WithTimeout(ctx, p.Time+2*time.Minute)
+	asked := ctx
+	ctx, cancel := context.WithTimeout(ctx, p.Time+p.Warm+2*time.Minute)
 	defer cancel()
 	var all sync.WaitGroup
 	var read, wrote error
@@ -58,10 +57,13 @@ func Paced(ctx context.Context, r *Rig, e Engine, s *Shape, prefix string, p Pac
 	if wrote != nil {
 		return nil, fmt.Errorf("write at a pace: %w", wrote)
 	}
+	if asked.Err() != nil {
+		return nil, asked.Err()
+	}
 	if err := errors.Join(read, arrivals.verdict.Err()); err != nil {
 		run.Fault = err.Error()
 	}
-	run.percentiles(w.committed, arrivals.at, began.Add(warmUp).UnixNano())
+	run.percentiles(w.committed, arrivals.at, began.Add(p.Warm).UnixNano())
 	run.Cores = float64(to.Subject-from.Subject) / float64(to.At.Sub(from.At))
 	run.CPU = (to.Subject - from.Subject).Seconds() / (float64(shape.Rows) / 1e6)
 	_, run.Memory = memory(pid)
@@ -255,23 +257,33 @@ func (o *Outferry) cold(ctx context.Context, round int) (*Run, error) {
 		return nil, err
 	}
 	defer t.remove(context.WithoutCancel(ctx))
-	run := &Run{Rows: 1, LoadBefore: Load()}
-	from, launched := usage(0), time.Now()
+	launched := time.Now()
 	p, _, err := o.launch(name)
 	if err != nil {
 		return nil, err
 	}
 	defer p.Kill()
-	a := &arrivals{at: make([]int64, 1), verdict: NewVerdict(*o.shape, name+".")}
-	waiting, cancel := context.WithTimeout(ctx, time.Minute)
+	run, err := firstEvent(ctx, t, p.Pid(), launched)
+	if err != nil {
+		return nil, err
+	}
+	return run, p.Stop(syscall.SIGTERM, time.Minute)
+}
+
+// firstEvent waits for the one row of a shape.
+func firstEvent(ctx context.Context, t *topics, pid int, launched time.Time) (*Run, error) {
+	run := &Run{Rows: 1, LoadBefore: Load()}
+	from := usage(pid)
+	a := &arrivals{at: make([]int64, 1), verdict: NewVerdict(*t.shape, t.prefix)}
+	waiting, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	if err := errors.Join(a.read(waiting, t), a.verdict.Err()); err != nil {
-		run.Fault = err.Error()
+		return nil, err
 	}
 	run.First = time.Unix(0, a.at[0]).Sub(launched).Seconds()
-	to := usage(p.Pid())
-	run.Cores = to.Subject.Seconds() // processor seconds until then
-	_, run.Memory = memory(p.Pid())
+	to := usage(pid)
+	run.Seconds = to.Subject.Seconds()
+	_, run.Memory = memory(pid)
 	run.Others, run.LoadAfter = others(from, to), Load()
 	return run, nil
 }
@@ -295,7 +307,7 @@ func (o *Outferry) Idle(ctx context.Context, d time.Duration) (*Run, error) {
 // idle measures after a moment in which the start ebbs away.
 func idle(ctx context.Context, pid int, d time.Duration) (*Run, error) {
 	run := &Run{LoadBefore: Load()}
-	if err := pause(ctx, warmUp); err != nil {
+	if err := pause(ctx, 5*time.Second); err != nil {
 		return nil, err
 	}
 	from := usage(pid)

@@ -99,11 +99,12 @@ var settings = []string{
 	"kafka: one node, 1 GiB of heap, G1, warmed up with 2,000,000 records; topics of 4 partitions, or of 1 where there are 200",
 	"postgres: fsync on, synchronous_commit off while a backlog is written and on in latency runs, 256 MiB of shared buffers",
 	"mysql, mariadb: ROW, FULL image, FULL metadata, sync_binlog=0, innodb_flush_log_at_trx_commit=2",
+	"debezium: " + debeziumVersion + " in Kafka Connect " + kafkaVersion + ", a fresh worker with -Xmx2G for each run; its start is not counted, but for the cold start",
 	"producer alone: franz-go, transactions of 20,000 records, lz4, acks=all",
 }
 
 func versions() map[string]string {
-	v := map[string]string{"kafka": kafkaVersion}
+	v := map[string]string{"kafka": kafkaVersion, "debezium": debeziumVersion}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, d := range info.Deps {
 			switch d.Path {
@@ -150,6 +151,13 @@ func (m *measurement) subjects(e Engine, s *Shape) []Subject {
 		list = append(list, NewPart(m.rig, e, s, "reader"))
 	}
 	list = append(list, NewPart(m.rig, e, s, "producer"))
+	if m.Debezium {
+		for _, eos := range []bool{false, true} {
+			for _, profile := range []string{"default", "tuned"} {
+				list = append(list, &Debezium{rig: m.rig, engine: e, shape: s, profile: profile, eos: eos})
+			}
+		}
+	}
 	if m.CPUs {
 		for _, c := range []string{"none", "snappy", "zstd"} {
 			list = append(list, NewOutferry(m.rig, e, s, "outferry "+c, "  compression: "+c+"\n"))
@@ -208,36 +216,101 @@ func (m *measurement) rest(ctx context.Context, e Engine) error {
 			return err
 		}
 		for round := range m.Rounds {
-			run, err := m.latency(ctx, e, pace)
-			if err != nil {
+			if err := m.latencies(ctx, e, pace, round); err != nil {
 				return fmt.Errorf("latency at %s: %w", pace.Name, err)
 			}
-			m.add(run, e, pace.Name, Ours, "latency", round)
-			m.printf("%s %s %d: p50 %.1f p99 %.1f ms, %.0f/s written, load %.1f %s\n", e.Name(), pace.Name, round, run.P50, run.P99, run.WholeRate, run.LoadBefore, run.Fault)
 		}
 	}
 	if !m.Small {
 		return nil
 	}
+	if err := m.cold(ctx, e); err != nil {
+		return fmt.Errorf("cold start: %w", err)
+	}
+	if err := m.idle(ctx, e); err != nil {
+		return fmt.Errorf("idle: %w", err)
+	}
+	return nil
+}
+
+// steady is who streams while rows are written.
+type steady interface {
+	Name() string
+	Latency(ctx context.Context, p Pace) (*Run, error)
+}
+
+// latencies has a fresh database for each run.
+func (m *measurement) latencies(ctx context.Context, e Engine, p Pace, round int) error {
+	s := latencyShape()
+	list := []steady{NewOutferry(m.rig, e, s, Ours, "")}
+	if m.Debezium {
+		for _, profile := range []string{"lowlat", "default"} {
+			list = append(list, &Debezium{rig: m.rig, engine: e, shape: s, profile: profile})
+		}
+		list = append(list, &Debezium{rig: m.rig, engine: e, shape: s, profile: "lowlat", eos: true})
+	}
+	for _, subject := range list {
+		if err := e.New(s); err != nil {
+			return err
+		}
+		run, err := subject.Latency(ctx, p)
+		if err != nil {
+			return fmt.Errorf("%s: %w", subject.Name(), err)
+		}
+		m.add(run, e, p.Name, subject.Name(), "latency", round)
+		m.printf("%s %s %d: %s: p50 %.1f p99 %.1f ms, %.0f/s written, load %.1f %s\n", e.Name(), p.Name, round, subject.Name(), run.P50, run.P99, run.WholeRate, run.LoadBefore, run.Fault)
+	}
+	return nil
+}
+
+func (m *measurement) cold(ctx context.Context, e Engine) error {
 	s := latencyShape()
 	if err := e.New(s); err != nil {
 		return err
 	}
-	o := NewOutferry(m.rig, e, s, Ours, "")
-	runs, err := o.Cold(ctx, m.Rounds)
+	runs, err := NewOutferry(m.rig, e, s, Ours, "").Cold(ctx, m.Rounds)
 	for round, run := range runs {
 		m.add(run, e, "cold start", Ours, "cold", round)
-		m.printf("%s cold start %d: first event after %.2f s %s\n", e.Name(), round, run.First, run.Fault)
+		m.printf("%s cold start %d: %s: first event after %.2f s\n", e.Name(), round, Ours, run.First)
 	}
-	if err != nil {
-		return fmt.Errorf("cold start: %w", err)
+	if err != nil || !m.Debezium {
+		return err
 	}
-	run, err := o.Idle(ctx, 2*m.Time)
-	if err != nil {
-		return fmt.Errorf("idle: %w", err)
+	for round := range m.Rounds {
+		if err := e.New(s); err != nil {
+			return err
+		}
+		d := &Debezium{rig: m.rig, engine: e, shape: s, profile: "default"}
+		run, err := d.Cold(ctx)
+		if err != nil {
+			return fmt.Errorf("%s: %w", d.Name(), err)
+		}
+		m.add(run, e, "cold start", d.Name(), "cold", round)
+		m.printf("%s cold start %d: %s: first event after %.2f s\n", e.Name(), round, d.Name(), run.First)
 	}
-	m.add(run, e, "idle", Ours, "idle", 0)
-	m.printf("%s idle: %.3f cores, %.0f MiB\n", e.Name(), run.Cores, run.Memory)
+	return nil
+}
+
+func (m *measurement) idle(ctx context.Context, e Engine) error {
+	s := latencyShape()
+	list := []interface {
+		Name() string
+		Idle(context.Context, time.Duration) (*Run, error)
+	}{NewOutferry(m.rig, e, s, Ours, "")}
+	if m.Debezium {
+		list = append(list, &Debezium{rig: m.rig, engine: e, shape: s, profile: "default"})
+	}
+	for _, subject := range list {
+		if err := e.New(s); err != nil {
+			return err
+		}
+		run, err := subject.Idle(ctx, 2*m.Time)
+		if err != nil {
+			return fmt.Errorf("%s: %w", subject.Name(), err)
+		}
+		m.add(run, e, "idle", subject.Name(), "idle", 0)
+		m.printf("%s idle: %s: %.3f cores, %.0f MiB\n", e.Name(), subject.Name(), run.Cores, run.Memory)
+	}
 	return nil
 }
 
@@ -245,18 +318,12 @@ func latencyShape() *Shape {
 	return &Shape{Name: "latency", Rows: 1, PerTx: 1, Size: 1 << 10, Topics: 2, ID: "uuid"}
 }
 
-// latency has a fresh database for each run.
-func (m *measurement) latency(ctx context.Context, e Engine, p Pace) (*Run, error) {
-	s := latencyShape()
-	if err := e.New(s); err != nil {
-		return nil, err
-	}
-	return NewOutferry(m.rig, e, s, Ours, "").Latency(ctx, p)
-}
-
 // pace reads a rate: 500, or 70%, which is of the slowest drain and written 20 rows a transaction, since the writers share the machine.
 func (m *measurement) pace(e Engine, rate string) (Pace, error) {
-	p := Pace{Name: rate + "/s", PerTx: 1, Time: m.Time}
+	p := Pace{Name: rate + "/s", PerTx: 1, Warm: 5 * time.Second, Time: m.Time}
+	if m.Debezium { // whose compiler needs that long
+		p.Warm = 15 * time.Second
+	}
 	share, isShare := strings.CutSuffix(rate, "%")
 	n, err := strconv.Atoi(share)
 	if err != nil || n <= 0 {

@@ -137,7 +137,7 @@ var columns = map[string][]struct {
 	},
 	"cold": {
 		{"first event s", func(r *Run) float64 { return r.First }},
-		{"CPU s", func(r *Run) float64 { return r.Cores }},
+		{"CPU s", func(r *Run) float64 { return r.Seconds }},
 		{"MiB", func(r *Run) float64 { return r.Memory }},
 	},
 	"idle": {

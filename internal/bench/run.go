@@ -27,6 +27,7 @@ type Run struct {
 	DBCPU      float64 `json:"db_cpu_seconds_per_million,omitempty"`
 	BrokerCPU  float64 `json:"broker_cpu_seconds_per_million,omitempty"`
 	Memory     float64 `json:"peak_rss_mib,omitempty"`
+	Seconds    float64 `json:"cpu_seconds,omitempty"`
 	Cores      float64 `json:"cores,omitempty"` // of the subject
 	Wanted     int     `json:"wanted_per_second,omitempty"`
 	P50        float64 `json:"p50_ms,omitempty"`
