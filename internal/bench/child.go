@@ -18,6 +18,8 @@ import (
 	"outferry/configs"
 	"outferry/outbox"
 	"outferry/walstream"
+
+	"outferry/internal/bench/load"
 )
 
 // Child is what this program does when it runs itself again.
@@ -167,8 +169,8 @@ type filler struct {
 }
 
 func newFiller(s *Shape, prefix string, n int) *filler {
-	f := &filler{shape: s, texts: s.documents(), records: make([]kgo.Record, n), created: []byte("created")}
-	for _, route := range s.routes() {
+	f := &filler{shape: s, texts: s.Texts(), records: make([]kgo.Record, n), created: []byte("created")}
+	for _, route := range s.Routes() {
 		f.topics = append(f.topics, prefix+route)
 	}
 	return f
@@ -182,7 +184,7 @@ func (f *filler) record(at, i int) *kgo.Record {
 		id = r.Headers[0].Value[:0]
 	}
 	value := append(strconv.AppendInt(append(r.Value[:0], `{"seq": `...), int64(i), 10), `, "text": "`...)
-	*r = kgo.Record{Topic: f.topics[i%len(f.topics)], Key: strconv.AppendInt(append(r.Key[:0], "key-"...), int64(i%keys), 10),
+	*r = kgo.Record{Topic: f.topics[i%len(f.topics)], Key: strconv.AppendInt(append(r.Key[:0], "key-"...), int64(i%load.Keys), 10),
 		Value: append(append(value, f.texts[i%len(f.texts)]...), `"}`...), Headers: append(r.Headers[:0], kgo.RecordHeader{Key: "id", Value: f.id(id, i)})}
 	if f.shape.Headers {
 		route := f.topics[i%len(f.topics)]

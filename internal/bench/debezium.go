@@ -7,6 +7,8 @@ import (
 	"hash/crc32"
 	"strings"
 	"time"
+
+	"outferry/internal/bench/load"
 )
 
 // Debezium is Kafka Connect with a Debezium connector and the Outbox Event Router.
@@ -152,13 +154,13 @@ func (d *Debezium) open(ctx context.Context) (*worker, error) {
 }
 
 // Latency has it stream while rows are written at a pace.
-func (d *Debezium) Latency(ctx context.Context, p Pace) (*Run, error) {
+func (d *Debezium) Latency(ctx context.Context, p load.Pace) (*Run, error) {
 	w, err := d.open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer w.Kill()
-	run, err := Paced(ctx, d.rig, d.engine, d.shape, d.names[0]+".", p, w.Pid())
+	run, err := paced(ctx, d.rig, d.engine, d.shape, d.names[0]+".", p, w.Pid())
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,11 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
+
 	"outferry/internal/servers"
+
+	"outferry/internal/bench/load"
 )
 
 // Engine is a database server, and the one database of the shape at hand in it.
@@ -21,7 +25,7 @@ type Engine interface {
 	// Load writes rows from (included) to to (excluded).
 	Load(ctx context.Context, s *Shape, from, to int) error
 	// Writer is one connection that writes rows, a transaction at a time.
-	Writer(ctx context.Context, s *Shape) (inserter, func(), error)
+	Writer(ctx context.Context, s *Shape) (load.Inserter, func(), error)
 	Exec(sql string)
 	Text(sql string) string
 }
@@ -70,11 +74,9 @@ func (p *postgresEngine) New(s *Shape) error {
 	}
 	p.own = &stand{}
 	p.db = p.server.Database(p.own)
-	id := map[string]string{"text": "text", "uuid": "uuid", "binary": "bytea"}[s.ID]
 	p.Exec(fmt.Sprintf(`GRANT CREATE ON DATABASE %s TO outferry; GRANT ALL ON SCHEMA public TO outferry; SET ROLE outferry;
-		CREATE TABLE outbox (id %s PRIMARY KEY, aggregatetype varchar(255) NOT NULL, aggregateid varchar(255) NOT NULL, type varchar(255) NOT NULL, payload jsonb);
-		CREATE TABLE docs (n int PRIMARY KEY, text text); CREATE TABLE other (n bigint, text text); RESET ROLE; GRANT INSERT ON outbox TO app`, p.db.Name, id))
-	texts := s.documents()
+		%s; CREATE TABLE docs (n int PRIMARY KEY, text text); CREATE TABLE other (n bigint, text text); RESET ROLE; GRANT INSERT ON outbox TO app`, p.db.Name, load.PostgresTable("outbox", s)))
+	texts := s.Texts()
 	for i, text := range texts {
 		p.db.Exec(p.stand, "INSERT INTO docs VALUES ($1, $2)", i, text)
 	}
@@ -87,24 +89,13 @@ func (p *postgresEngine) New(s *Shape) error {
 		BEGIN
 			WHILE i < b LOOP
 				%s
-				INSERT INTO outbox SELECT %s, 't'||(g %% %d), 'key-'||(g %% %d), 'created', ('{"seq": '||g||', "text": "'||d.text||'"}')::jsonb
+				INSERT INTO outbox SELECT %s
 					FROM generate_series(i, least(i + chunk, b) - 1) g JOIN docs d ON d.n = g %% %d;
 				i := i + chunk;
 				IF (i - a) %% per = 0 THEN COMMIT; END IF;
 			END LOOP;
-		END $$`, foreign, p.id(s, "g"), s.Topics, keys, len(texts)))
+		END $$`, foreign, load.PostgresRow(s, "g", "d.text"), len(texts)))
 	return nil
-}
-
-func (p *postgresEngine) id(s *Shape, n string) string {
-	switch uuid := "'10711fa5-0000-4000-8000-'||lpad(to_hex(" + n + "), 12, '0')"; s.ID {
-	case "text":
-		return "'event-'||lpad(" + n + "::text, 10, '0')"
-	case "binary":
-		return "decode(replace(" + uuid + ", '-', ''), 'hex')"
-	default:
-		return "(" + uuid + ")::uuid"
-	}
 }
 
 func (p *postgresEngine) Load(ctx context.Context, s *Shape, from, to int) error {
@@ -143,13 +134,8 @@ func (m *mysqlEngine) New(s *Shape) error {
 	m.own = &stand{}
 	m.db = m.server.Database(m.own)
 	m.reset()
-	id := map[string]string{"text": "varchar(64)", "uuid": "char(36)", "binary": "binary(16)"}[s.ID]
-	if m.maria() && s.ID == "uuid" {
-		id = "varchar(36)"
-	}
-	m.Exec(fmt.Sprintf(`CREATE TABLE outbox (id %s PRIMARY KEY, aggregatetype varchar(255) NOT NULL, aggregateid varchar(255) NOT NULL, type varchar(255) NOT NULL, payload json);
-		CREATE TABLE docs (n int PRIMARY KEY, text mediumtext); CREATE TABLE nums (n int PRIMARY KEY); CREATE TABLE other (n bigint, text mediumtext)`, id))
-	texts := s.documents()
+	m.Exec(load.MySQLTable("outbox", s) + `; CREATE TABLE docs (n int PRIMARY KEY, text mediumtext); CREATE TABLE nums (n int PRIMARY KEY); CREATE TABLE other (n bigint, text mediumtext)`)
+	texts := s.Texts()
 	for i, text := range texts {
 		m.db.Exec(m.stand, "INSERT INTO docs VALUES (?, ?)", i, text)
 	}
@@ -163,13 +149,13 @@ func (m *mysqlEngine) New(s *Shape) error {
 		START TRANSACTION;
 		WHILE i < b DO
 			%s
-			INSERT INTO outbox SELECT STRAIGHT_JOIN %s, concat('t', (i + nums.n) %% %d), concat('key-', (i + nums.n) %% %d), 'created', concat('{"seq": ', i + nums.n, ', "text": "', docs.text, '"}')
+			INSERT INTO outbox SELECT STRAIGHT_JOIN %s
 				FROM nums JOIN docs ON docs.n = (i + nums.n) %% %d WHERE nums.n < least(chunk, b - i);
 			SET i = i + chunk;
 			IF (i - a) %% per = 0 THEN COMMIT; START TRANSACTION; END IF;
 		END WHILE;
 		COMMIT;
-	END`, foreign, m.id(s, "i + nums.n"), s.Topics, keys, len(texts)))
+	END`, foreign, load.MySQLRow(s, "i + nums.n", "docs.text"), len(texts)))
 	return nil
 }
 
@@ -182,20 +168,27 @@ func (m *mysqlEngine) reset() {
 	m.Exec(statement)
 }
 
-func (m *mysqlEngine) id(s *Shape, n string) string {
-	switch uuid := "concat('10711fa5-0000-4000-8000-', lower(lpad(hex(" + n + "), 12, '0')))"; s.ID {
-	case "text":
-		return "concat('event-', lpad(" + n + ", 10, '0'))"
-	case "binary":
-		return "unhex(replace(" + uuid + ", '-', ''))"
-	default:
-		return uuid
-	}
-}
-
 func (m *mysqlEngine) Load(ctx context.Context, s *Shape, from, to int) error {
 	db := m.db.Connect(&stand{}, "root")
 	defer db.Close()
 	_, err := db.ExecContext(ctx, fmt.Sprintf("CALL load_rows(%d, %d, %d)", from, to, s.PerTx))
 	return err
+}
+
+// Writer implements Engine.
+func (p *postgresEngine) Writer(ctx context.Context, s *Shape) (load.Inserter, func(), error) {
+	conn, err := pgx.Connect(ctx, p.URL("app"))
+	if err != nil {
+		return nil, nil, err
+	}
+	_, err = conn.Exec(ctx, "SET synchronous_commit = on")
+	return load.PostgresInserter(conn, "outbox", s), func() { conn.Close(context.WithoutCancel(ctx)) }, err
+}
+
+// Writer implements Engine.
+func (m *mysqlEngine) Writer(_ context.Context, s *Shape) (load.Inserter, func(), error) {
+	own := &stand{}
+	db := m.db.Connect(own, "app")
+	db.SetMaxOpenConns(1)
+	return load.MySQLInserter(db, "outbox", s), own.close, nil
 }

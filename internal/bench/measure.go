@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"outferry/internal/bench/load"
 )
 
 // Options say what to measure.
@@ -27,14 +29,14 @@ type Options struct {
 
 // ShapeNames are those that Options.Shapes may hold.
 func ShapeNames() (names []string) {
-	for _, s := range Shapes(1) {
+	for _, s := range load.Shapes(1) {
 		names = append(names, s.Name)
 	}
 	return names
 }
 
 func (o *Options) shapes() (list []*Shape, err error) {
-	all := Shapes(o.Rows)
+	all := load.Shapes(o.Rows)
 	if slices.Equal(o.Shapes, []string{"all"}) {
 		o.Shapes = ShapeNames()
 	}
@@ -83,7 +85,7 @@ func Measure(ctx context.Context, o Options, say io.Writer) (*Result, error) {
 
 // warmUp has the broker's JVM compile what it runs, or the first subjects would pay for it.
 func (m *measurement) warmUp(ctx context.Context) error {
-	for _, s := range Shapes(500_000)[:2] {
+	for _, s := range load.Shapes(500_000)[:2] {
 		for range 2 {
 			if _, err := NewPart(m.rig, nil, &s, "producer").Drain(ctx, 0); err != nil {
 				return err
@@ -236,11 +238,11 @@ func (m *measurement) rest(ctx context.Context, e Engine) error {
 // steady is who streams while rows are written.
 type steady interface {
 	Name() string
-	Latency(ctx context.Context, p Pace) (*Run, error)
+	Latency(ctx context.Context, p load.Pace) (*Run, error)
 }
 
 // latencies has a fresh database for each run.
-func (m *measurement) latencies(ctx context.Context, e Engine, p Pace, round int) error {
+func (m *measurement) latencies(ctx context.Context, e Engine, p load.Pace, round int) error {
 	s := latencyShape()
 	list := []steady{NewOutferry(m.rig, e, s, Ours, "")}
 	if m.Debezium {
@@ -319,8 +321,8 @@ func latencyShape() *Shape {
 }
 
 // pace reads a rate: 500, or 70%, which is of the slowest drain and written 20 rows a transaction, since the writers share the machine.
-func (m *measurement) pace(e Engine, rate string) (Pace, error) {
-	p := Pace{Name: rate + "/s", PerTx: 1, Warm: 5 * time.Second, Time: m.Time}
+func (m *measurement) pace(e Engine, rate string) (load.Pace, error) {
+	p := load.Pace{Name: rate + "/s", PerTx: 1, Warm: 5 * time.Second, Time: m.Time}
 	if m.Debezium { // whose compiler needs that long
 		p.Warm = 15 * time.Second
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"outferry/internal/bench/load"
 )
 
 // Run is one run of one subject over one shape.
@@ -140,10 +142,10 @@ type topics struct {
 
 func makeTopics(ctx context.Context, cl *kgo.Client, broker string, s *Shape, prefix string) (*topics, error) {
 	t := &topics{cl: cl, broker: broker, shape: s, prefix: prefix}
-	for _, route := range s.routes() {
+	for _, route := range s.Routes() {
 		t.names = append(t.names, prefix+route)
 	}
-	made, err := kadm.NewClient(cl).CreateTopics(ctx, s.partitions(), 1, nil, t.names...)
+	made, err := kadm.NewClient(cl).CreateTopics(ctx, s.Partitions(), 1, nil, t.names...)
 	if err == nil {
 		err = made.Error()
 	}
@@ -175,7 +177,7 @@ func (t *topics) readBack(ctx context.Context) error {
 		return err
 	}
 	defer cl.Close()
-	v := NewVerdict(*t.shape, t.prefix)
+	v := load.NewVerdict(*t.shape, t.prefix)
 	next := map[string]int64{}
 	for {
 		fetched := cl.PollFetches(ctx)

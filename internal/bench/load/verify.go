@@ -1,4 +1,4 @@
-package bench
+package load
 
 import (
 	"bytes"
@@ -27,7 +27,7 @@ type Verdict struct {
 
 // NewVerdict expects rows 0 to shape.Rows-1 in topics of the prefix.
 func NewVerdict(shape Shape, prefix string) *Verdict {
-	v := &Verdict{shape: shape, prefix: prefix, seen: make([]uint64, (shape.Rows+63)/64), last: make([]int32, keys), texts: shape.documents(), seq: []byte(`"seq":`)}
+	v := &Verdict{shape: shape, prefix: prefix, seen: make([]uint64, (shape.Rows+63)/64), last: make([]int32, Keys), texts: shape.Texts(), seq: []byte(`"seq":`)}
 	for i := range v.last {
 		v.last[i] = -1
 	}
@@ -41,7 +41,7 @@ func (v *Verdict) See(r *kgo.Record) int {
 		v.fault("record %s/%d/%d holds no row of this run", r.Topic, r.Partition, r.Offset)
 		return -1
 	}
-	key := n % keys
+	key := n % Keys
 	switch {
 	case v.seen[n/64]>>(n%64)&1 == 1:
 		v.fault("row %d comes twice", n)

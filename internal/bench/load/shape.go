@@ -1,4 +1,6 @@
-package bench
+// Package load makes events for speed and judges what came of them: which rows there are, who writes them at a pace, when they arrive,
+// and whether all is right with each. It is for databases and brokers that are there: it starts nothing.
+package load
 
 import (
 	"fmt"
@@ -19,7 +21,8 @@ type Shape struct {
 	Foreign int    `json:"foreign_rows"` // of another table, beside each transaction's own
 }
 
-const keys = 8000 // a multiple of every number of topics and of writers, so that a key stays with both
+// Keys is how many there are: a multiple of every number of topics and of writers, so that a key stays with both.
+const Keys = 8000
 
 // Shapes are all that there are, for a number of rows of 200 bytes. Fewer are made of what takes longer to write.
 func Shapes(rows int) []Shape {
@@ -46,23 +49,24 @@ func Shapes(rows int) []Shape {
 	}
 }
 
-// partitions of each topic.
-func (s *Shape) partitions() int32 {
+// Partitions of each topic.
+func (s *Shape) Partitions() int32 {
 	if s.Topics > 10 {
 		return 1
 	}
 	return 4
 }
 
-func (s *Shape) routes() (names []string) {
+// Routes are what the topics are made of.
+func (s *Shape) Routes() (names []string) {
 	for i := range s.Topics {
 		names = append(names, fmt.Sprintf("t%d", i))
 	}
 	return names
 }
 
-// documents are texts that payloads are made of. There are so many that a compressor's window does not hold them all.
-func (s *Shape) documents() []string {
+// Texts are texts that payloads are made of. There are so many that a compressor's window does not hold them all.
+func (s *Shape) Texts() []string {
 	rnd := rand.New(rand.NewPCG(7, uint64(s.Size)))
 	texts := make([]string, min(max(256<<10/s.Size, 16), 1000))
 	for i := range texts {

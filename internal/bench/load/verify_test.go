@@ -1,4 +1,4 @@
-package bench
+package load
 
 import (
 	"fmt"
@@ -10,15 +10,15 @@ import (
 )
 
 func record(s Shape, texts []string, n int) *kgo.Record {
-	return &kgo.Record{Topic: fmt.Sprintf("x.t%d", n%s.Topics), Key: fmt.Appendf(nil, "key-%d", n%keys),
+	return &kgo.Record{Topic: fmt.Sprintf("x.t%d", n%s.Topics), Key: fmt.Appendf(nil, "key-%d", n%Keys),
 		Value:   fmt.Appendf(nil, `{"seq": %d, "text": "%s"}`, n, texts[n%len(texts)]),
 		Headers: []kgo.RecordHeader{{Key: "id", Value: fmt.Appendf(nil, "10711fa5-0000-4000-8000-%012x", n)}}}
 }
 
 // TestVerdictFindsEachFault: a run that is wrong in any way is no result.
 func TestVerdictFindsEachFault(t *testing.T) {
-	s := Shape{Rows: 2*keys + 10, Size: 200, Topics: 2, ID: "uuid"}
-	texts := s.documents()
+	s := Shape{Rows: 2*Keys + 10, Size: 200, Topics: 2, ID: "uuid"}
+	texts := s.Texts()
 	for name, c := range map[string]struct {
 		change func([]*kgo.Record) []*kgo.Record
 		want   string
@@ -29,7 +29,7 @@ func TestVerdictFindsEachFault(t *testing.T) {
 		"last lost":        {func(r []*kgo.Record) []*kgo.Record { return r[:len(r)-1] }, "1 lost"},
 		"twice":            {func(r []*kgo.Record) []*kgo.Record { return append(r, r[3]) }, "row 3 comes twice"},
 		"twice, one lost":  {func(r []*kgo.Record) []*kgo.Record { return append(r[:len(r)-1], r[3]) }, "1 lost"},
-		"misordered":       {func(r []*kgo.Record) []*kgo.Record { r[5], r[5+keys] = r[5+keys], r[5]; return r }, "comes after row"},
+		"misordered":       {func(r []*kgo.Record) []*kgo.Record { r[5], r[5+Keys] = r[5+Keys], r[5]; return r }, "comes after row"},
 		"key":              {func(r []*kgo.Record) []*kgo.Record { r[9].Key = []byte("key-8"); return r }, "has key"},
 		"topic":            {func(r []*kgo.Record) []*kgo.Record { r[9].Topic = "x.t0"; return r }, "in topic"},
 		"id":               {func(r []*kgo.Record) []*kgo.Record { r[9].Headers = nil; return r }, "has headers"},
