@@ -3,6 +3,7 @@ package blog;
 import jakarta.persistence.EntityManager;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.concurrent.TimeUnit;
 import org.springframework.scheduling.annotation.EnableScheduling;
 import org.springframework.scheduling.annotation.Scheduled;
 import org.springframework.stereotype.Component;
@@ -25,7 +26,7 @@ public class OldRows {
         this.entities = entities;
     }
 
-    @Scheduled(fixedDelayString = "PT1H")
+    @Scheduled(initialDelay = 1, fixedDelay = 1, timeUnit = TimeUnit.HOURS)
     @Transactional
     public void delete() {
         delete("delete from OutboxEvent where createdAt < ?1", EVENTS);

@@ -6,12 +6,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import blog.CommentsApplication;
 import blog.OldRows;
 import blog.inbox.ReceivedEvent;
+import com.zaxxer.hikari.HikariDataSource;
 import jakarta.persistence.EntityManagerFactory;
 import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.SQLException;
 import java.util.UUID;
-import javax.sql.DataSource;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.hibernate.SessionFactory;
 import org.hibernate.stat.Statistics;
@@ -26,7 +26,7 @@ import org.springframework.transaction.CannotCreateTransactionException;
 /** What Comments does with posts that it hears of, on the real MySQL. */
 @SpringBootTest(classes = CommentsApplication.class, webEnvironment = SpringBootTest.WebEnvironment.NONE, properties = {
         "spring.kafka.listener.auto-startup=false", "spring.jpa.properties.hibernate.generate_statistics=true",
-        "spring.datasource.hikari.maximum-pool-size=1", "spring.datasource.hikari.connection-timeout=1000"})
+        "spring.datasource.hikari.maximum-pool-size=1"})
 class CommentsIT {
 
     @Autowired
@@ -34,7 +34,7 @@ class CommentsIT {
     @Autowired
     private OldRows oldRows;
     @Autowired
-    private DataSource database;
+    private HikariDataSource database;
     @Autowired
     private PostListener listener;
     @Autowired
@@ -93,8 +93,11 @@ class CommentsIT {
     @Test
     void anEventFindsNoDatabase() throws SQLException {
         try (Connection theOnlyOne = database.getConnection()) {
+            database.setConnectionTimeout(250);
             assertThatThrownBy(() -> hear(UUID.randomUUID(), "PostPublished", "{\"id\": 1, \"title\": \"Hello\"}"))
                     .isInstanceOf(CannotCreateTransactionException.class);
+        } finally {
+            database.setConnectionTimeout(30_000);
         }
     }
 
