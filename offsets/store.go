@@ -229,7 +229,7 @@ func (s *Store) each(ctx context.Context, from, end int64, f func(*kgo.Record)) 
 		if time.Since(blocked) > patience {
 			return &outbox.Fault{Code: "kafka.hanging_transaction", Class: outbox.Environment,
 				Err:    fmt.Errorf("read topic %s partition %d: an open transaction hides what follows offset %d", s.Topic, s.partition, next),
-				Remedy: "find it with kafka-transactions.sh find-hanging, and abort it"}
+				Remedy: "start the pipeline, which ends what hangs of its own; find another's with kafka-transactions.sh find-hanging, and abort it"}
 		}
 	}
 	return nil
