@@ -40,7 +40,7 @@ func (w *inTheWay) add(err error) {
 	var f *outbox.Fault
 	switch {
 	case err == nil, w.err != nil:
-	case errors.As(err, &f) && (f.Class == outbox.Environment || f.Code == tableMissing):
+	case errors.As(err, &f) && (f.Class == outbox.Environment || f.Code == "mysql.table_missing"):
 		w.faults = append(w.faults, f)
 	default:
 		w.err = err

@@ -203,10 +203,8 @@ func (s *Source) checkTable(c *client.Conn, srv *server, t tableName) error {
 	return nil
 }
 
-const tableMissing = "mysql.table_missing"
-
 func (s *Source) tableMissing(c *client.Conn, srv *server, t tableName) error {
-	f := &outbox.Fault{Code: tableMissing, Class: outbox.Transient,
+	f := &outbox.Fault{Code: "mysql.table_missing", Class: outbox.Transient,
 		Err:    fmt.Errorf("table %s does not exist, or account %s may not see it", t, srv.account),
 		Remedy: fmt.Sprintf("waiting for it; create it, or run GRANT SELECT ON %s TO %s, or correct source.tables", t.sql(), srv.account)}
 	rows, err := query(c, fmt.Sprintf(`SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE'

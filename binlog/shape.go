@@ -46,6 +46,9 @@ type shaper struct {
 	catalog  catalog
 	uuid     func(name string) (swap, bool) // a BINARY(16) of this name holds a UUID
 
+	codes map[string]codes // of character sets, as far as they were needed
+	ask   func(name string, size int) (codes, error)
+
 	layouts layouts // in force where the log is read
 	certain place   // no change of them up to here
 	learn   func() error
@@ -215,10 +218,13 @@ func (s *shaper) labels(col *column) error {
 	if !col.isEnumOrSet() {
 		return nil
 	}
-	cs := s.charsets[col.collation].name
+	cs := s.charsets[col.collation]
 	read := copyBytes
-	if cs != "" && cs != charsetBinary {
-		read = newTranscoder(cs)
+	if cs.name != "" && cs.name != charsetBinary {
+		if err := s.need(cs); err != nil {
+			return err
+		}
+		read = s.transcoder(cs.name)
 	}
 	for _, label := range col.wireColumn.labels {
 		var c cursor
@@ -240,7 +246,8 @@ func (s *shaper) charsetOf(w wireColumn, known catalogColumn, told bool) (charse
 		if known.charset == "" {
 			return charset{charsetBinary, 1}, nil
 		}
-		return charset{known.charset, s.longest(known.charset)}, nil
+		cs := charset{known.charset, s.longest(known.charset)}
+		return cs, s.need(cs)
 	}
 	if w.collation == collationBinary {
 		return charset{charsetBinary, 1}, nil
@@ -249,7 +256,7 @@ func (s *shaper) charsetOf(w wireColumn, known catalogColumn, told bool) (charse
 	if !ok {
 		return cs, fmt.Errorf("collation %d is unknown", w.collation)
 	}
-	return cs, nil
+	return cs, s.need(cs)
 }
 
 func (s *shaper) longest(name string) int {
@@ -267,7 +274,7 @@ func (s *shaper) text(col *column, cs charset, text, blob string, decode decodeF
 	if cs.name == charsetBinary {
 		col.Kind, name = outbox.Bytes, blob
 	} else {
-		col.transcode = newTranscoder(cs.name)
+		col.transcode = s.transcoder(cs.name)
 	}
 	col.Length = col.wireColumn.length / max(cs.size, 1)
 	if col.TypeName == "" {

@@ -92,7 +92,7 @@ func (h *session) newAssembler(pos *position) (*assembler, error) {
 		}
 		a.ours[name] = true
 	}
-	a.shaper = &shaper{kind: h.srv.kind, charsets: h.srv.charsets, uuid: h.uuidColumns,
+	a.shaper = &shaper{kind: h.srv.kind, charsets: h.srv.charsets, uuid: h.uuidColumns, codes: map[string]codes{}, ask: h.codesOf,
 		catalog: func(schema, table string) ([]catalogColumn, error) { return columnsOf(h.cat, tableName{schema, table}) }}
 	if len(pos.Layout) > 0 {
 		a.shaper.layouts = pos.Layout
