@@ -35,7 +35,12 @@ type rig struct {
 // newRig makes the tables and the pipeline; more are further lines of its file.
 func newRig(t *testing.T, more string) *rig {
 	t.Helper()
-	r := &rig{t: t, db: servers.Postgres(t, 15), kafka: servers.Kafka(t)}
+	return newRigOn(t, servers.Kafka(t), more)
+}
+
+func newRigOn(t *testing.T, broker *servers.Broker, more string) *rig {
+	t.Helper()
+	r := &rig{t: t, db: servers.Postgres(t, 15), kafka: broker}
 	r.prefix = r.kafka.Prefix(t)
 	r.db.Exec(t, `CREATE TABLE outbox (id varchar(64) PRIMARY KEY, aggregatetype varchar(255) NOT NULL, aggregateid varchar(255) NOT NULL,
 		type varchar(255), payload text, part int, happened timestamptz)`)

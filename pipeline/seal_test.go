@@ -1,11 +1,15 @@
 package pipeline_test
 
 import (
+	"encoding/json"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"outferry/internal/servers"
 	"outferry/offsets"
 )
 
@@ -55,4 +59,32 @@ func (r *rig) awaitSlot(lsn string) {
 			r.t.Fatal("the slot does not follow to " + lsn)
 		}
 	}
+}
+
+// The broker answered the commit of row 2 and crashed before it wrote the markers.
+func TestCommitWhoseEndWasLostIsNeitherLostNorRepeated(t *testing.T) {
+	r := newRigOn(t, servers.StartKafka(t, servers.KafkaOptions{Properties: []string{servers.Trusting}}), "offsets: {topic: PREFIX-offsets}\n")
+	run := r.start()
+	r.insert("1", "order", "first")
+	r.consume("order", 1)
+	run.stop()
+
+	r.insert("2", "order", "second")
+	rec := r.record()
+	rec.Seq++
+	rec.Position = json.RawMessage(strings.Replace(string(rec.Position), jsonOf(t, rec.Position)["lsn"].(string), r.end(), 1))
+	id := r.cfg.Kafka.TransactionalID
+	r.kafka.Hang(t, id, 0, r.prefix+".order", 0, "key", "second")
+	r.kafka.Hang(t, id, 0, r.cfg.Offsets.Topic, offsets.Partition(r.cfg.Name, 50), r.cfg.Name, string(rec.Marshal()))
+
+	run = r.start()
+	r.insert("3", "order", "third")
+	var values []string
+	for _, got := range r.consume("order", 3) {
+		values = append(values, string(got.Value))
+	}
+	if !slices.Equal(values, []string{"first", "second", "third"}) {
+		t.Errorf("readers see %q", values)
+	}
+	run.stop()
 }

@@ -1,46 +1,24 @@
 package sink_test
 
 import (
-	"encoding/binary"
-	"hash/crc32"
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
-	"github.com/twmb/franz-go/pkg/kversion"
 
 	"outferry/internal/servers"
 	"outferry/outbox"
 )
 
-// trusting is a broker that takes transactional records without asking the coordinator, as before Kafka 3.6, so
-// that records can be made whose end never comes.
-func trusting(t testing.TB) string {
-	return servers.StartKafka(t, servers.KafkaOptions{Properties: []string{"transaction.partition.verification.enable=false"}}).Addr
+// trusting is a broker that takes records which no transaction holds.
+func trusting(t testing.TB) *servers.Broker {
+	return servers.StartKafka(t, servers.KafkaOptions{Properties: []string{servers.Trusting}})
 }
 
-// hang writes records of the producer that no transaction holds.
-func hang(t *testing.T, r *rig, topic string, epochs int16, key string, values ...string) {
+// hang writes records of the rig's producer whose end never comes.
+func hang(t *testing.T, b *servers.Broker, r *rig, topic string, epochs int16, key string, values ...string) {
 	t.Helper()
-	id, epoch, err := r.Client().ProducerID(deadline(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	part := kmsg.NewProduceRequestTopicPartition()
-	part.Records = forged(id, epoch+epochs, key, values)
-	rt := kmsg.NewProduceRequestTopic()
-	rt.Topic, rt.Partitions = topic, []kmsg.ProduceRequestTopicPartition{part}
-	req := kmsg.NewPtrProduceRequest()
-	req.TransactionID, req.Acks, req.TimeoutMillis, req.Topics = &r.cfg.Kafka.TransactionalID, -1, 10_000, []kmsg.ProduceRequestTopic{rt}
-	resp, err := client(t, r.cfg.Kafka.Brokers[0], kgo.MaxVersions(kversion.V3_0_0())).Broker(1).RetriableRequest(deadline(t), req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := kerr.ErrorForCode(resp.(*kmsg.ProduceResponse).Topics[0].Partitions[0].ErrorCode); err != nil {
-		t.Fatalf("forge records of %s: %v", topic, err)
-	}
+	b.Hang(t, r.cfg.Kafka.TransactionalID, epochs, topic, 0, key, values...)
 }
 
 // awaitMarkers waits until the last commit of the producer has ended in the offsets partition.
@@ -51,22 +29,9 @@ func awaitMarkers(t *testing.T, r *rig) {
 	}
 }
 
-func forged(id int64, epoch int16, key string, values []string) []byte {
-	b := kmsg.RecordBatch{Magic: 2, PartitionLeaderEpoch: -1, Attributes: 0x10, LastOffsetDelta: int32(len(values) - 1), ProducerID: id, ProducerEpoch: epoch, NumRecords: int32(len(values))}
-	for i, v := range values {
-		rec := kmsg.Record{OffsetDelta: int32(i), Key: []byte(key), Value: []byte(v)}
-		rec.Length = int32(len(rec.AppendTo(nil)) - 1)
-		b.Records = rec.AppendTo(b.Records)
-	}
-	raw := b.AppendTo(nil)
-	binary.BigEndian.PutUint32(raw[8:], uint32(len(raw)-12))
-	binary.BigEndian.PutUint32(raw[17:], crc32.Checksum(raw[21:], crc32.MakeTable(crc32.Castagnoli)))
-	return raw
-}
-
 // A broker that crashed when a commit was just answered lost its markers.
 func TestTransactionThatHangsEndsAsItWasMeantTo(t *testing.T) {
-	addr := trusting(t)
+	b := trusting(t)
 	for name, meant := range map[string]struct {
 		last   func(*testing.T, *rig) // the last transaction that the coordinator knows
 		events []string
@@ -81,7 +46,7 @@ func TestTransactionThatHangsEndsAsItWasMeantTo(t *testing.T) {
 		}, []string{"one"}, []string{"1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := file(t, addr, "hangs-"+name, "router.topic=hangs-"+name+"-${routedByValue}")
+			cfg := file(t, b.Addr, "hangs-"+name, "router.topic=hangs-"+name+"-${routedByValue}")
 			events := cfg.Name + "-events"
 			r := open(t, cfg).offsetsTopic(t)
 			if err := r.land(deadline(t), to(events, "one")); err != nil {
@@ -89,8 +54,8 @@ func TestTransactionThatHangsEndsAsItWasMeantTo(t *testing.T) {
 			}
 			meant.last(t, r)
 			awaitMarkers(t, r)
-			hang(t, r, events, 0, "k", "two", "three")
-			hang(t, r, cfg.Offsets.Topic, 0, cfg.Name, "2")
+			hang(t, b, r, events, 0, "k", "two", "three")
+			hang(t, b, r, cfg.Offsets.Topic, 0, cfg.Name, "2")
 			if !r.Hangs(deadline(t), cfg.Offsets.Topic, 0, 1<<40) {
 				t.Error("nobody sees that it hangs")
 			}
@@ -98,8 +63,8 @@ func TestTransactionThatHangsEndsAsItWasMeantTo(t *testing.T) {
 
 			wantFault(t, open(t, cfg).MendOffsets(deadline(t), cfg.Offsets.Topic, 0), "kafka.markers_lost", outbox.Transient, "2 partitions")
 			wantSound(t, open(t, cfg))
-			wantValues(t, landed(t, addr, events), meant.events...)
-			wantValues(t, landed(t, addr, cfg.Offsets.Topic), meant.offset...)
+			wantValues(t, landed(t, b.Addr, events), meant.events...)
+			wantValues(t, landed(t, b.Addr, cfg.Offsets.Topic), meant.offset...)
 		})
 	}
 }
@@ -120,7 +85,7 @@ func wantSound(t *testing.T, r *rig) {
 
 // The offset record is seen, events beside it hang: the record's producer tells whether they belong to it.
 func TestEventsThatHangShareTheFateOfTheirOffset(t *testing.T) {
-	addr := trusting(t)
+	b := trusting(t)
 	for name, meant := range map[string]struct {
 		epochs int16 // of the events, behind the offset record
 		events []string
@@ -131,7 +96,7 @@ func TestEventsThatHangShareTheFateOfTheirOffset(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			prefix := servers.Kafka(t).Prefix(t)
-			cfg := file(t, addr, prefix+"hangs", "router.topic="+prefix+"${routedByValue}")
+			cfg := file(t, b.Addr, prefix+"hangs", "router.topic="+prefix+"${routedByValue}")
 			events := prefix + "events"
 			r := open(t, cfg).offsetsTopic(t)
 			if err := r.land(deadline(t), to(events, "one")); err != nil {
@@ -142,7 +107,7 @@ func TestEventsThatHangShareTheFateOfTheirOffset(t *testing.T) {
 				t.Fatal(err)
 			}
 			awaitMarkers(t, r)
-			hang(t, r, events, meant.epochs, "k", "two")
+			hang(t, b, r, events, meant.epochs, "k", "two")
 			r.Close()
 			if name == "other product" {
 				id++
@@ -153,7 +118,7 @@ func TestEventsThatHangShareTheFateOfTheirOffset(t *testing.T) {
 			}
 			wantFault(t, fenced.MendEvents(deadline(t), id, epoch), "kafka.markers_lost", outbox.Transient, events)
 			wantSound(t, open(t, cfg))
-			wantValues(t, landed(t, addr, events), meant.events...)
+			wantValues(t, landed(t, b.Addr, events), meant.events...)
 		})
 	}
 }
