@@ -141,7 +141,7 @@ func TestServicesAgreeThoughEachProcessIsKilled(t *testing.T) {
 	b.startInAnyOrder()
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	busy := b.people.use(ctx, 4) // at once: what happens before Outferry's first look counts too
+	busy := b.people.use(ctx, 2) // at once: what happens before Outferry's first look counts too
 	b.progress(1)
 	for _, m := range b.members {
 		m.Works()

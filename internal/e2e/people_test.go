@@ -28,40 +28,49 @@ type people struct {
 }
 
 func newPeople(post, comments string) *people {
-	return &people{post: post, comments: comments, client: http.Client{Timeout: 10 * time.Second}, deleted: map[int64]bool{}, commented: map[int64]int{}}
+	return &people{post: post, comments: comments, client: http.Client{Timeout: 5 * time.Second}, deleted: map[int64]bool{}, commented: map[int64]int{}}
 }
 
-// use has n people use both services until the context ends.
-func (p *people) use(ctx context.Context, n int) *sync.WaitGroup {
+// use has people use both services until the context ends, some the one and some the other: who waits for a service that
+// is away keeps nobody from the other.
+func (p *people) use(ctx context.Context, each int) *sync.WaitGroup {
 	var all sync.WaitGroup
-	for range n {
-		all.Go(func() {
-			pace := time.NewTicker(40 * time.Millisecond) // two cores serve all of it
-			defer pace.Stop()
-			for {
-				select {
-				case <-ctx.Done():
-					return
-				case <-pace.C:
-					p.act()
-				}
-			}
-		})
+	for range each {
+		for _, act := range []func(){p.blog, p.remark} {
+			all.Go(func() { repeat(ctx, act) })
+		}
 	}
 	return &all
 }
 
-// act does one thing that people do.
-func (p *people) act() {
+func repeat(ctx context.Context, act func()) {
+	pace := time.NewTicker(40 * time.Millisecond) // two cores serve all of it
+	defer pace.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-pace.C:
+			act()
+		}
+	}
+}
+
+// blog does one thing that people do with posts.
+func (p *people) blog() {
 	id, any := p.somePost()
 	switch dice := rand.IntN(20); {
-	case !any || dice < 4:
+	case !any || dice < 10:
 		p.publish()
-	case dice < 7:
+	case dice < 17:
 		p.edit(id)
-	case dice < 8:
-		p.remove(id)
 	default:
+		p.remove(id)
+	}
+}
+
+func (p *people) remark() {
+	if id, any := p.somePost(); any {
 		p.comment(id)
 	}
 }
