@@ -166,15 +166,22 @@ func (s *Store) parse(found *kgo.Record) (*Record, error) {
 
 // Stable returns the first offset that readers of committed records do not see yet.
 func (s *Store) Stable(ctx context.Context) (int64, error) {
-	ends, err := kadm.NewClient(s.Client).ListCommittedOffsets(ctx, s.Topic)
+	const latest, committed = -1, 1
+	part := kmsg.NewListOffsetsRequestTopicPartition()
+	part.Partition, part.Timestamp = s.partition, latest
+	topic := kmsg.NewListOffsetsRequestTopic()
+	topic.Topic, topic.Partitions = s.Topic, []kmsg.ListOffsetsRequestTopicPartition{part}
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.ReplicaID, req.IsolationLevel, req.Topics = -1, committed, []kmsg.ListOffsetsRequestTopic{topic}
+	resp, err := req.RequestWith(ctx, s.Client)
 	if err != nil {
 		return 0, err
 	}
-	end, ok := ends.Lookup(s.Topic, s.partition)
-	if !ok {
+	if len(resp.Topics) != 1 || len(resp.Topics[0].Partitions) != 1 {
 		return 0, kerr.UnknownTopicOrPartition
 	}
-	return end.Offset, end.Err
+	p := resp.Topics[0].Partitions[0]
+	return p.Offset, kerr.ErrorForCode(p.ErrorCode)
 }
 
 func (s *Store) bounds(ctx context.Context) (start, end int64, err error) {

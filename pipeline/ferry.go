@@ -22,6 +22,9 @@ import (
 // a broker does not know a topic just made everywhere at once.
 const testifyEvery, testifyAgain = time.Hour, 30 * time.Second
 
+// testifyLong bounds the wait for it: a broker that does not answer must not hold up the rows.
+const testifyLong = 10 * time.Second
+
 // holdsAfter is how long a stream goes on until it counts as holding, though nothing came.
 const holdsAfter = 10 * time.Second
 
@@ -312,6 +315,8 @@ func (f *ferry) testified(ctx context.Context, offset int64) error {
 		return nil
 	}
 	f.testify = time.Now().Add(testifyEvery)
+	ctx, cancel := context.WithTimeout(ctx, testifyLong)
+	defer cancel()
 	if err := f.store.Testify(ctx, offset); err != nil {
 		f.testify = time.Now().Add(testifyAgain)
 		f.log.Warn("the offset's second witness could not be written", "group", f.store.Group, "error", err)
