@@ -1,6 +1,7 @@
 package binlog
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -78,18 +79,40 @@ func (s *snapshotTable) sql(after []string) string {
 		cols = append(cols, s.expression(i))
 	}
 	for _, i := range s.order {
-		order = append(order, quoteName(s.columns[i].name))
+		order = append(order, s.key(i))
 	}
 	where := ""
 	if len(after) == len(order) {
-		literals := make([]string, len(after))
-		for i, v := range after {
-			literals[i] = s.literal(s.order[i], v)
-		}
-		where = fmt.Sprintf(" WHERE (%s) > (%s)", strings.Join(order, ", "), strings.Join(literals, ", "))
+		where = " WHERE " + s.behind(order, after)
 	}
 	by := strings.Join(order, ", ")
 	return fmt.Sprintf("SELECT %s, %s FROM %s%s ORDER BY %s", strings.Join(cols, ", "), by, s.tableName.sql(), where, by)
+}
+
+// behind is the condition for all rows after a key. Compared as one row, (a, b) > (1, 2), numbers would become DOUBLE and
+// times text, and neighbours be lost.
+func (s *snapshotTable) behind(order, after []string) string {
+	last := len(order) - 1
+	literal := s.literal(s.order[last], after[last])
+	condition := fmt.Sprintf("%s > %s", order[last], literal)
+	for k := last - 1; k >= 0; k-- {
+		literal = s.literal(s.order[k], after[k])
+		condition = fmt.Sprintf("(%[1]s > %[2]s OR %[1]s = %[2]s AND %[3]s)", order[k], literal, condition)
+	}
+	return condition
+}
+
+// key is what the rows are ordered by, in a form that compares to its own text: an ENUM is ordered by number and compared
+// as text, a FLOAT is not what it is printed as.
+func (s *snapshotTable) key(i int) string {
+	name := quoteName(s.columns[i].name)
+	switch s.columns[i].dataType {
+	case "enum", "set", "bit":
+		return "CAST(" + name + " AS UNSIGNED)"
+	case "float":
+		return name + " + 0e0"
+	}
+	return name
 }
 
 // expression selects a column. The server prints a FLOAT with six digits unless it is made a DOUBLE.
@@ -104,14 +127,22 @@ func (s *snapshotTable) expression(i int) string {
 // literal writes a value of the order's column, which came as hexadecimal text of what the server sent.
 func (s *snapshotTable) literal(i int, hexText string) string {
 	raw, err := hex.DecodeString(hexText)
-	switch s.columns[i].dataType {
-	case "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "bit":
-		return "X'" + hexText + "'"
-	}
 	if err != nil {
 		return "NULL" // compares to nothing; only we write positions
 	}
+	switch s.columns[i].dataType {
+	case "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob":
+		return "X'" + hexText + "'"
+	case "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "year", "enum", "set", "bit":
+		if isNumber(raw) {
+			return string(raw)
+		}
+	}
 	return quoteText(string(raw))
+}
+
+func isNumber(text []byte) bool {
+	return len(text) > 0 && bytes.IndexFunc(text, func(r rune) bool { return !strings.ContainsRune("0123456789+-.eE", r) }) < 0
 }
 
 // decode turns the server's text of each value into the form of package outbox.
