@@ -44,6 +44,6 @@ func newRootCommand() *cobra.Command {
 	}
 	root.AddCommand(newRunCommand(), newValidateCommand(), newSchemaCommand(), newExplainCommand())
 	root.AddCommand(newOffsetsCommand(), newRemoveCommand())
-	root.AddCommand(newDemoCommand())
+	root.AddCommand(newDemoCommand(), newBenchCommand())
 	return root
 }

@@ -190,5 +190,9 @@ func (m *mysqlEngine) Writer(_ context.Context, s *Shape) (load.Inserter, func()
 	own := &stand{}
 	db := m.db.Connect(own, "app")
 	db.SetMaxOpenConns(1)
-	return load.MySQLInserter(db, "outbox", s), own.close, nil
+	exec := func(ctx context.Context, statement string, args ...any) error {
+		_, err := db.ExecContext(ctx, statement, args...)
+		return err
+	}
+	return load.MySQLInserter(exec, "outbox", s), own.close, nil
 }

@@ -2,7 +2,6 @@ package load
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"strings"
 
@@ -52,8 +51,8 @@ func PostgresInserter(conn *pgx.Conn, table string, s *Shape) Inserter {
 	}
 }
 
-// MySQLInserter writes into a table over a pool of one connection.
-func MySQLInserter(db *sql.DB, table string, s *Shape) Inserter {
+// MySQLInserter writes into a table by whatever driver runs a statement.
+func MySQLInserter(exec func(ctx context.Context, statement string, args ...any) error, table string, s *Shape) Inserter {
 	texts := s.Texts()
 	return func(ctx context.Context, rows []int) error {
 		var values []string
@@ -62,7 +61,6 @@ func MySQLInserter(db *sql.DB, table string, s *Shape) Inserter {
 			values = append(values, "("+MySQLRow(s, fmt.Sprint(row), "?")+")")
 			args = append(args, texts[row%len(texts)])
 		}
-		_, err := db.ExecContext(ctx, "INSERT INTO "+table+" VALUES "+strings.Join(values, ","), args...)
-		return err
+		return exec(ctx, "INSERT INTO "+table+" VALUES "+strings.Join(values, ","), args...)
 	}
 }

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"outferry/internal/servers"
+)
+
+// benchFile is a pipeline file with nothing but what a benchmark takes over.
+func benchFile(t *testing.T, url, table string, broker *servers.Broker) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "posts.yaml")
+	text := fmt.Sprintf("name: posts\nsource:\n  url: %s\n  tables: [%s]\nkafka:\n  brokers: [%s]\n", url, table, broker.Addr)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func benchTopicsThere(t *testing.T, broker *servers.Broker) (names []string) {
+	t.Helper()
+	topics, err := kadm.NewClient(broker.Client(t)).ListTopics(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range topics.Names() {
+		if strings.HasPrefix(name, benchTopics) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// wantNothing waits until Kafka has forgotten the topics too.
+func wantNothing(t *testing.T, broker *servers.Broker, leftovers func() string) {
+	t.Helper()
+	if n := leftovers(); n != "0" {
+		t.Errorf("%s things of the benchmark are left in the database", n)
+	}
+	servers.Eventually(t, 30*time.Second, "its topics are gone", func() bool { return len(benchTopicsThere(t, broker)) == 0 })
+}
+
+func TestBenchMeasuresAndLeavesNothing(t *testing.T) {
+	broker := servers.Kafka(t)
+	t.Run("postgres", func(t *testing.T) {
+		db := servers.Postgres(t, 15)
+		db.Exec(t, fmt.Sprintf("GRANT CREATE ON DATABASE %s TO outferry; GRANT ALL ON SCHEMA public TO outferry", db.Name))
+		file := benchFile(t, db.URL("outferry"), "public.outbox", broker)
+		o := outferry(t, nil, "bench", file, "--rows", "3000", "--rate", "200", "--duration", "1s", "--size", "300", "--rows-per-transaction", "3")
+		o.want(t, 0, "makes table outferry_bench", "backlog 3000 rows", "events/s", "of 200 wanted", "p99", "every row was there once")
+		wantNothing(t, broker, func() string {
+			return db.Text(t, `SELECT (SELECT count(*) FROM pg_class WHERE relname = 'outferry_bench') + (SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'outferry_bench')
+				+ (SELECT count(*) FROM pg_publication WHERE pubname = 'outferry_bench')`)
+		})
+	})
+	t.Run("mysql", func(t *testing.T) {
+		db := servers.MySQL(t, "8.0")
+		file := benchFile(t, db.URL("outferry"), "outbox", broker)
+		o := outferry(t, nil, "bench", file, "--write-url", db.URL("app"), "--rows", "3000", "--rate", "0", "-o", "json")
+		o.want(t, 0, `"drain_events_per_second":`)
+		wantNothing(t, broker, func() string {
+			return db.Text(t, "SELECT count(*) FROM information_schema.tables WHERE table_schema = database()")
+		})
+	})
+}
+
+// TestBenchRefusesWhatIsThere: a name of ours that somebody else uses is left alone.
+func TestBenchRefusesWhatIsThere(t *testing.T) {
+	broker := servers.Kafka(t)
+	db := servers.Postgres(t, 15)
+	db.Exec(t, "GRANT ALL ON SCHEMA public TO outferry; CREATE TABLE outferry_bench (mine int); INSERT INTO outferry_bench VALUES (7)")
+	file := benchFile(t, db.URL("outferry"), "public.outbox", broker)
+	outferry(t, nil, "bench", file).want(t, 3, `table "public"."outferry_bench" is there already`, "nothing was changed")
+	if got := db.Text(t, "SELECT mine FROM outferry_bench"); got != "7" {
+		t.Errorf("the table holds %q now", got)
+	}
+	db.Exec(t, "DROP TABLE outferry_bench")
+	admin := kadm.NewClient(broker.Client(t))
+	if _, err := admin.CreateTopic(t.Context(), 1, 1, nil, benchTopics+"mine"); err != nil {
+		t.Fatal(err)
+	}
+	outferry(t, nil, "bench", file).want(t, 3, "topic outferry-bench.mine is there already")
+	if _, err := admin.DeleteTopic(t.Context(), benchTopics+"mine"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestBenchTakesAwayAfterAFailure: the account may make the table and no publication.
+func TestBenchTakesAwayAfterAFailure(t *testing.T) {
+	broker := servers.Kafka(t)
+	db := servers.Postgres(t, 15)
+	db.Exec(t, "GRANT ALL ON SCHEMA public TO outferry")
+	file := benchFile(t, db.URL("outferry"), "public.outbox", broker)
+	outferry(t, nil, "bench", file, "--rows", "10", "--rate", "0").want(t, 3, "ferry a first row", "pg.publication_denied")
+	wantNothing(t, broker, func() string { return db.Text(t, "SELECT count(*) FROM pg_class WHERE relname = 'outferry_bench'") })
+}
+
+func TestBenchRefusesSenselessNumbers(t *testing.T) {
+	for _, args := range []string{"--rows -1", "--rate -1", "--rows 0 --rate 0", "--size 10", "--rows-per-transaction 0", "--duration 1ms", "-o xml"} {
+		o := outferry(t, nil, append([]string{"bench", "none.yaml"}, strings.Fields(args)...)...)
+		o.want(t, 2, strings.TrimLeft(strings.Fields(args)[0], "-o"))
+	}
+}
