@@ -147,6 +147,30 @@ func TestTableMadeOfASelectHasItsOwnLayout(t *testing.T) {
 	})
 }
 
+// TestTypeThatNobodyTellsIsNotGuessed: MariaDB's log has names, but not which binary string is a UUID.
+func TestTypeThatNobodyTellsIsNotGuessed(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		if !isMaria(version) {
+			return
+		}
+		d := fullNames(t, version)
+		d.Exec(t, tablesSQL+"; ALTER TABLE outbox ADD COLUMN u uuid DEFAULT '01020304-0506-1708-890a-0b0c0d0e0f10'")
+		f := start(t, file(t, d, noData), nil, binlog.Options{})
+		at := f.begun()
+		d.Exec(t, insert("a1"))
+		if got := f.wait(1)[0].get("u"); got != "01020304-0506-1708-890a-0b0c0d0e0f10" {
+			t.Errorf("got %q", got)
+		}
+		f.stop()
+		d.Exec(t, "ALTER TABLE outbox RENAME COLUMN u TO v")
+		f = resume(t, d, at)
+		wantFault(t, f.fault(), "mysql.names_unknown", outbox.Environment)
+		if len(f.rows) > 0 {
+			t.Errorf("got %+v", f.rows)
+		}
+	})
+}
+
 // unnamed is a database of a server whose log has no names.
 func unnamed(t *testing.T, version string) *servers.MySQLDatabase {
 	t.Helper()

@@ -101,7 +101,11 @@ func (s *shaper) known(t *tableMap) ([]catalogColumn, error) {
 		byName[f.name] = f
 	}
 	for i := range t.columns {
-		none[i] = byName[t.columns[i].name]
+		var ok bool
+		if none[i], ok = byName[t.columns[i].name]; !ok && s.ambiguous(&t.columns[i]) {
+			return nil, environment("mysql.names_unknown", namesRemedy,
+				"read the type of column %s of %s.%s: the log doesn't tell, and the table has no such column any more", t.columns[i].name, t.schema, t.table)
+		}
 	}
 	return none, nil
 }
@@ -133,6 +137,11 @@ func (s *shaper) incomplete(t *tableMap) bool {
 		}
 	}
 	return false
+}
+
+// ambiguous reports whether a column with a name can't be read by what the log says of it.
+func (s *shaper) ambiguous(w *wireColumn) bool {
+	return w.isEnumOrSet() && w.labels == nil || s.kind == mariaKind && w.kind == typeString && w.collation == collationBinary && (w.length == 16 || w.length == 4)
 }
 
 // differs compares the layout in the log with that in the catalog, as far as the log tells it.
