@@ -172,6 +172,11 @@ func (r *Result) Print(out io.Writer) error {
 	if err := r.printRatios(out); err != nil {
 		return err
 	}
+	for _, g := range r.groups() {
+		if g.runs[0].Short {
+			fmt.Fprintf(out, "%s %s %s: too few rows for a steady part, so the figures are those of whole runs\n", g.engine, g.shape, g.subject)
+		}
+	}
 	for _, run := range r.Runs {
 		if run.Fault != "" {
 			fmt.Fprintf(out, "NOT A RESULT: %s %s %s round %d: %s\n", run.Engine, run.Shape, run.Subject, run.Round, run.Fault)

@@ -22,6 +22,7 @@ type Run struct {
 	Rows    int    `json:"rows,omitempty"`
 
 	Rate       float64 `json:"events_per_second,omitempty"` // steady: between 30 and 95 % of the rows
+	Short      bool    `json:"short,omitempty"`             // too short for that: the rate and CPU are those of the whole
 	WholeRate  float64 `json:"events_per_second_whole,omitempty"`
 	First      float64 `json:"seconds_to_first_event,omitempty"`
 	CPU        float64 `json:"cpu_seconds_per_million,omitempty"` // steady
@@ -51,6 +52,9 @@ type Subject interface {
 	// Drain ferries all rows of the shape.
 	Drain(ctx context.Context, round int) (*Run, error)
 }
+
+// shortest is the least time in which the samples, twenty a second, tell a steady rate.
+const shortest = 250 * time.Millisecond
 
 // sample is how far a run was at a moment.
 type sample struct {
@@ -113,6 +117,9 @@ func (r *Run) compute(samples []sample) {
 		begun = s
 	}
 	r.WholeRate = float64(r.Rows) / last.At.Sub(begun.At).Seconds()
+	if to.At.Sub(from.At) < shortest {
+		r.Short, r.Rate, r.CPU = true, r.WholeRate, r.WholeCPU
+	}
 	r.Others, r.LoadAfter = others(first.Usage, last.Usage), Load()
 }
 

@@ -1,0 +1,97 @@
+package bench
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// samples are of a run that is slow to start: nothing for a second, then 1,000 rows every 100 ms with 10 ms of processor time each.
+func steadySamples(n int) (s []sample) {
+	start := time.Unix(1000, 0)
+	s = append(s, sample{0, Usage{At: start}}, sample{0, Usage{At: start.Add(time.Second), Subject: 700 * time.Millisecond}})
+	for i := 1; i <= n; i++ {
+		s = append(s, sample{1000 * i, Usage{At: start.Add(time.Second + time.Duration(i)*100*time.Millisecond), Subject: 700*time.Millisecond + time.Duration(i)*10*time.Millisecond}})
+	}
+	return s
+}
+
+func near(got, want float64) bool { return got > want*0.999 && got < want*1.001 }
+
+func TestSteadyPartLeavesTheStartOut(t *testing.T) {
+	r := &Run{Rows: 20_000}
+	r.compute(steadySamples(20))
+	if !near(r.Rate, 10_000) || !near(r.WholeRate, 10_000) || !near(r.CPU, 10) || !near(r.WholeCPU, 45) || r.Short {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestShortRunsHaveNoSteadyPart(t *testing.T) {
+	r := &Run{Rows: 2000}
+	r.compute(steadySamples(2))
+	if !r.Short || r.Rate != r.WholeRate || r.CPU != r.WholeCPU {
+		t.Errorf("got %+v", r)
+	}
+}
+
+// result has two rounds of ours and of another, who was right once.
+func resultOfTwo() *Result {
+	r := &Result{}
+	for round, v := range []struct{ ours, theirs float64 }{{300, 100}, {400, 100}} {
+		for subject, rate := range map[string]float64{Ours: v.ours, "other": v.theirs} {
+			run := &Run{Engine: "e", Shape: "s", Subject: subject, Kind: "drain", Round: round, Rate: rate, CPU: 1 / rate, Memory: 1}
+			if subject == "other" && round == 1 {
+				run.Fault = "1 lost"
+			}
+			r.Runs = append(r.Runs, run)
+		}
+	}
+	return r
+}
+
+// TestWrongRunsCountForNothing: not in a median, not in a ratio, and they fail the whole.
+func TestWrongRunsCountForNothing(t *testing.T) {
+	r := resultOfTwo()
+	var out strings.Builder
+	if err := r.Print(&out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"1/2", "2/2", "3.00 x", "350 (300-400)", "NOT A RESULT: e s other round 1: 1 lost"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	if r.Faults() == nil {
+		t.Error("a lost row is no failure")
+	}
+}
+
+func TestPlotsAreDrawn(t *testing.T) {
+	base := filepath.Join(t.TempDir(), "r")
+	if err := resultOfTwo().Plot(base); err != nil {
+		t.Fatal(err)
+	}
+	svg, err := os.ReadFile(base + "-drain.svg")
+	if err != nil || strings.Count(string(svg), "<path") != 2 || !strings.Contains(string(svg), ">350</text>") {
+		t.Errorf("%v\n%s", err, svg)
+	}
+	if _, err := os.Stat(base + "-latency.svg"); err == nil {
+		t.Error("a picture of nothing was drawn")
+	}
+}
+
+// TestOwnUsageIsSeen: what /proc says of this process grows with what it does.
+func TestOwnUsageIsSeen(t *testing.T) {
+	before := usage(0)
+	for began := processorTime(); processorTime()-began < 50*time.Millisecond; {
+	}
+	after := usage(0)
+	if after.Self <= before.Self || after.Busy <= before.Busy {
+		t.Errorf("before %+v, after %+v", before, after)
+	}
+	if now, peak := memory(os.Getpid()); now < 1 || peak < now {
+		t.Errorf("holds %v MiB, at most %v", now, peak)
+	}
+}
