@@ -101,8 +101,9 @@ func (a *assembler) mayReshape(q logged) bool {
 	return a.concerns(q) && !keepsColumns.Match(q.text) && !definesCode.Match(q.text)
 }
 
-// keepsColumns are statements that leave the columns alone whatever follows. PARTITION is a reserved word.
-var keepsColumns = regexp.MustCompile("(?is)^\\s*(?:TRUNCATE|ANALYZE|OPTIMIZE|REPAIR|CHECK|GRANT|REVOKE|SAVEPOINT|" +
+// keepsColumns are statements that leave the columns of a table that is there alone, whatever follows: CREATE TABLE without
+// OR REPLACE is one. PARTITION is a reserved word.
+var keepsColumns = regexp.MustCompile("(?is)^\\s*(?:CREATE\\s+(?:TEMPORARY\\s+)?TABLE|DROP\\s+TEMPORARY|TRUNCATE|ANALYZE|OPTIMIZE|REPAIR|CHECK|GRANT|REVOKE|SAVEPOINT|" +
 	"(?:CREATE|ALTER|DROP)\\s+(?:USER|ROLE)|DROP\\s+(?:VIEW|TRIGGER|PROCEDURE|FUNCTION|EVENT|INDEX)|CREATE\\s+(?:(?:UNIQUE|FULLTEXT|SPATIAL)\\s+)?INDEX|" +
 	"ALTER\\s+TABLE\\s+" + anyName + "(?:\\s*\\.\\s*" + anyName + ")?\\s+" +
 	"(?:ADD|DROP|TRUNCATE|COALESCE|REORGANIZE|EXCHANGE|ANALYZE|CHECK|OPTIMIZE|REBUILD|REPAIR|DISCARD|IMPORT)\\s+PARTITION)\\b")

@@ -116,11 +116,11 @@ func TestChangesBehindThatLeaveNoDoubtPass(t *testing.T) {
 		f.stop()
 		d.Exec(t, insert("a1"))
 		d.Exec(t, "ALTER TABLE outbox TRUNCATE PARTITION ALL; "+insert("a2")+"; TRUNCATE TABLE outbox; CREATE INDEX i ON outbox (type); "+insert("a3")+
-			"; CREATE TABLE my_outbox_copy (n int); "+insert("a4")+"; DROP TABLE my_outbox_copy; ALTER TABLE outbox COALESCE PARTITION 1; DROP INDEX i ON outbox")
+			"; CREATE TABLE my_outbox_copy (n int); "+insert("a4")+"; DROP TABLE my_outbox_copy; CREATE TABLE IF NOT EXISTS outbox (n int); "+insert("a4b")+"; CREATE TABLE _outbox_gho LIKE outbox; DROP TABLE _outbox_gho; CREATE TEMPORARY TABLE outbox (n int); DROP TEMPORARY TABLE outbox; "+insert("a4c")+"; ALTER TABLE outbox COALESCE PARTITION 1; DROP INDEX i ON outbox")
 		d.Exec(t, insert("a5")+"; "+swapNames+"; INSERT INTO other VALUES (1); ALTER TABLE outbox ADD COLUMN x int AFTER id; "+insert("a6"))
 		d.Exec(t, "ANALYZE TABLE outbox; TRUNCATE outbox; "+insert("a7"))
-		rows := resume(t, d, at).wait(7)
-		if got := idsOf(rows); got != "a1 a2 a3 a4 a5 a6 a7" {
+		rows := resume(t, d, at).wait(9)
+		if got := idsOf(rows); got != "a1 a2 a3 a4 a4b a4c a5 a6 a7" {
 			t.Errorf("got %s", got)
 		}
 		for _, r := range rows {
