@@ -164,7 +164,7 @@ func lookOn(w *wire, from place, s *sight, found func(header, group) bool) error
 func headOf(e header, w *wire) (group, error) {
 	switch e.kind {
 	case evGTID, evTaggedGTID, evMariaGTID:
-		b, err := w.all(formatMaxSize)
+		b, err := w.all(groupMaxSize)
 		if err != nil {
 			return group{}, err
 		}

@@ -36,7 +36,7 @@ func (a *assembler) begin(h header, e body) error {
 			return err
 		}
 	}
-	b, err := e.all(formatMaxSize)
+	b, err := e.all(groupMaxSize)
 	if err != nil {
 		return err
 	}

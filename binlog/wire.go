@@ -46,6 +46,7 @@ const (
 	packetHead    = 4
 	packetMax     = 1<<24 - 1
 	formatMaxSize = 1 << 10
+	groupMaxSize  = wireBuffer // MariaDB 11.7 and newer make a file of a large transaction, and fill its head with the GTID event
 )
 
 // wire reads the packets of COM_BINLOG_DUMP and the events in them. An event that fits its buffer is
