@@ -43,6 +43,10 @@ func (s *Source) columnOf(srv *server, c catalogColumn) outbox.Column {
 			_ = order
 			col.Kind, col.Length = outbox.UUID, 0
 		}
+	case "vector":
+		if srv.kind == mariaKind { // a VARBINARY in its log
+			col.Length = 4 * first
+		}
 	case "decimal":
 		col.Scale = second
 	case "time", "datetime", "timestamp":
@@ -98,7 +102,7 @@ var wireTypes = map[string]wireKinds{
 	"binary": {typeString, typeVarString}, "varbinary": {typeVarchar, typeVarString, typeVarcharZ},
 	"tinytext": {typeBlob, typeBlobZ}, "text": {typeBlob, typeBlobZ}, "mediumtext": {typeBlob, typeBlobZ}, "longtext": {typeBlob, typeBlobZ},
 	"tinyblob": {typeBlob, typeBlobZ}, "blob": {typeBlob, typeBlobZ}, "mediumblob": {typeBlob, typeBlobZ}, "longblob": {typeBlob, typeBlobZ},
-	"json": {typeJSON, typeBlob}, "enum": {typeEnum}, "set": {typeSet}, "vector": {typeVector, typeBlob},
+	"json": {typeJSON, typeBlob}, "enum": {typeEnum}, "set": {typeSet}, "vector": {typeVector, typeBlob, typeVarchar},
 	"uuid": {typeString}, "inet6": {typeString}, "inet4": {typeString},
 	"geometry": {typeGeometry}, "point": {typeGeometry}, "linestring": {typeGeometry}, "polygon": {typeGeometry}, "geomcollection": {typeGeometry},
 	"geometrycollection": {typeGeometry}, "multipoint": {typeGeometry}, "multilinestring": {typeGeometry}, "multipolygon": {typeGeometry},

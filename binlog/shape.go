@@ -2,6 +2,7 @@ package binlog
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -132,7 +133,7 @@ func (s *shaper) incomplete(t *tableMap) bool {
 	}
 	for i := range t.columns {
 		w := &t.columns[i]
-		if w.isEnumOrSet() && w.labels == nil || s.kind == mariaKind && w.kind == typeString {
+		if w.isEnumOrSet() && w.labels == nil || s.kind == mariaKind && (w.kind == typeString || w.isOldTime()) {
 			return true
 		}
 	}
@@ -166,6 +167,9 @@ func (s *shaper) column(w wireColumn, known catalogColumn, charsetTold bool) (co
 	}
 	if strings.Contains(known.columnType, "unsigned") {
 		col.unsigned = true
+	}
+	if _, digits, _ := strings.Cut(known.columnType, "("); w.isOldTime() && digits != "" {
+		return col, errors.New("the server logs its fractions in an old form; set mysql56_temporal_format, and ALTER TABLE it with FORCE")
 	}
 	if k, ok := kinds[w.kind]; ok {
 		s.plain(&col, k.kind, k.unsigned, k.name, k.decode)

@@ -151,6 +151,11 @@ func (w *wireColumn) isNumeric() bool {
 	return false
 }
 
+// isOldTime reports the forms before MySQL 5.6, whose length MariaDB makes longer by fractions without a word of it.
+func (w *wireColumn) isOldTime() bool {
+	return w.kind == typeTime || w.kind == typeDatetime || w.kind == typeTimestamp
+}
+
 func (w *wireColumn) isEnumOrSet() bool { return w.kind == typeEnum || w.kind == typeSet }
 
 // isCharacter reports whether the log says a collation for the column, binary ones included.

@@ -181,3 +181,39 @@ func TestTypesOfOneServerAlone(t *testing.T) {
 		compareWithSnapshot(t, d, f.wait(2))
 	})
 }
+
+// TestVectorsOfMariaDB, which are binary strings in its log, with names in it and without.
+func TestVectorsOfMariaDB(t *testing.T) {
+	for _, metadata := range []string{"FULL", "DEFAULT"} {
+		each(t, func(t *testing.T, version string) {
+			if version != "mariadb11" {
+				return
+			}
+			d := servers.MySQL(t, version)
+			d.Exec(t, "SET GLOBAL binlog_row_metadata = "+metadata+"; CREATE TABLE outbox (id int PRIMARY KEY, v vector(3) NOT NULL, payload text)")
+			f := start(t, file(t, d, noData), nil, binlog.Options{})
+			f.begun()
+			d.Exec(t, "INSERT INTO outbox VALUES (1, VEC_FromText('[1,2,3]'), 'p')")
+			compareWithSnapshot(t, d, f.wait(1))
+		})
+	}
+}
+
+// TestOldFormOfTimes: without fractions it is read; with them MariaDB's log doesn't say how long they are.
+func TestOldFormOfTimes(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		if !isMaria(version) {
+			return
+		}
+		d := servers.StartMySQL(t, servers.MySQLOptions{Version: version, RowMetadata: "FULL", Settings: []string{"mysql56_temporal_format = OFF"}}).Database(t)
+		d.Exec(t, "CREATE TABLE outbox (id int PRIMARY KEY, t time, d datetime, s timestamp NULL, payload text)")
+		f := start(t, file(t, d, noData), nil, binlog.Options{})
+		f.begun()
+		d.Exec(t, "INSERT INTO outbox VALUES (1, '-10:11:12', '2024-02-29 10:11:12', '2024-02-29 10:11:12', 'p')")
+		compareWithSnapshot(t, d, f.wait(1))
+		d.Exec(t, "ALTER TABLE outbox ADD COLUMN s3 timestamp(3) NULL; INSERT INTO outbox VALUES (2, NULL, NULL, NULL, 'p', '2024-02-29 10:11:12.123')")
+		if fault := f.fault(); fault.Code != "mysql.unreadable" || !strings.Contains(fault.Error(), "mysql56_temporal_format") || len(f.rows) != 1 {
+			t.Errorf("got %v after %d rows", fault, len(f.rows))
+		}
+	})
+}
