@@ -124,7 +124,7 @@ func (d *Debezium) Drain(ctx context.Context, round int) (*Run, error) {
 	if err != nil {
 		return nil, errors.Join(err, w.running(ctx, name), errors.New(w.LastLines(5)))
 	}
-	if err := t.readBack(ctx); err != nil {
+	if err := t.readBack(ctx, run); err != nil {
 		run.Fault = err.Error()
 	}
 	return run, w.end()

@@ -96,7 +96,7 @@ func (o *Outferry) Drain(ctx context.Context, round int) (*Run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", err, p.LastLines(5))
 	}
-	if err := t.readBack(ctx); err != nil {
+	if err := t.readBack(ctx, run); err != nil {
 		run.Fault = err.Error()
 	}
 	return run, p.Stop(syscall.SIGTERM, time.Minute)

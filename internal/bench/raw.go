@@ -258,7 +258,7 @@ func (p *Part) Drain(ctx context.Context, _ int) (*Run, error) {
 	million := float64(p.shape.Rows) / 1e6
 	run := &Run{Rows: p.shape.Rows, Rate: float64(p.shape.Rows) / out.Seconds, CPU: out.CPU / million, Memory: out.Memory, LoadBefore: before, LoadAfter: Load(), Others: others(from, to)}
 	if t != nil {
-		if err := t.readBack(ctx); err != nil {
+		if err := t.readBack(ctx, run); err != nil {
 			run.Fault = err.Error()
 		}
 	}

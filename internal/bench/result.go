@@ -124,6 +124,7 @@ var columns = map[string][]struct {
 		{"DB s/M", func(r *Run) float64 { return r.DBCPU }},
 		{"broker s/M", func(r *Run) float64 { return r.BrokerCPU }},
 		{"peak MiB", func(r *Run) float64 { return r.Memory }},
+		{"marks", func(r *Run) float64 { return float64(r.Marks) }},
 	},
 	"latency": {
 		{"written/s", func(r *Run) float64 { return r.WholeRate }},
@@ -219,12 +220,15 @@ func (r *Result) printRatios(out io.Writer) error {
 	return nil
 }
 
-// ratio pairs the runs of a round.
+// ratio pairs the runs of a round. One that was too short is compared with nothing.
 func (r *Result) ratio(g *group, of func(ours, theirs *Run) float64) spread {
 	var all []float64
 	for _, theirs := range g.runs {
+		if theirs.Short {
+			continue
+		}
 		for _, ours := range r.Runs {
-			if ours.Subject == Ours && ours.Engine == g.engine && ours.Shape == g.shape && ours.Kind == g.kind && ours.Round == theirs.Round && ours.Fault == "" && theirs.Fault == "" {
+			if ours.Subject == Ours && ours.Engine == g.engine && ours.Shape == g.shape && ours.Kind == g.kind && ours.Round == theirs.Round && ours.Fault == "" && theirs.Fault == "" && !ours.Short {
 				all = append(all, of(ours, theirs))
 			}
 		}

@@ -29,6 +29,7 @@ type Run struct {
 	WholeCPU   float64 `json:"cpu_seconds_per_million_whole,omitempty"`
 	DBCPU      float64 `json:"db_cpu_seconds_per_million,omitempty"`
 	BrokerCPU  float64 `json:"broker_cpu_seconds_per_million,omitempty"`
+	Marks      int     `json:"transaction_marks,omitempty"` // of commits, one in each partition that a transaction touched
 	Memory     float64 `json:"peak_rss_mib,omitempty"`
 	Seconds    float64 `json:"cpu_seconds,omitempty"`
 	Cores      float64 `json:"cores,omitempty"` // of the subject
@@ -175,7 +176,7 @@ func (t *topics) committed(ctx context.Context) (int, error) {
 }
 
 // readBack judges every record, up to the end that the topics have once all rows are there. What must still come has a minute for it.
-func (t *topics) readBack(ctx context.Context) error {
+func (t *topics) readBack(ctx context.Context, run *Run) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(t.broker), kgo.ConsumeTopics(t.names...), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
@@ -196,7 +197,9 @@ func (t *topics) readBack(ctx context.Context) error {
 		}
 		fetched.EachRecord(func(r *kgo.Record) {
 			next[fmt.Sprint(r.Topic, r.Partition)] = r.Offset + 1
-			if !r.Attrs.IsControl() {
+			if r.Attrs.IsControl() {
+				run.Marks++
+			} else {
 				v.See(r)
 			}
 		})
