@@ -1,0 +1,157 @@
+package binlog
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// proveMaria compares domain by domain. A domain that the server has never seen would make it replay its
+// whole history.
+func (h *session) proveMaria(pos *position) error {
+	ours, err := parseMariaSet(pos.GTID)
+	if err != nil {
+		return err
+	}
+	r, err := queryOne(h.cat, "SELECT @@GLOBAL.gtid_binlog_state")
+	if err != nil {
+		return transient("mysql.connection", "ask what the server has logged: %w", err)
+	}
+	state, err := parseMariaList(r[0])
+	if err != nil {
+		return err
+	}
+	same := h.sameServer(pos)
+	if ours.isEmpty() && !same {
+		return lost("mysql.wrong_source", wrongServer, "continue before the first transaction of another server, %s", pos.ServerUUID)
+	}
+	for _, g := range ours {
+		if err := proveDomain(pos, g, state, same); err != nil {
+			return err
+		}
+	}
+	purged, err := h.purgedList()
+	if err != nil {
+		return err
+	}
+	if err := provePurged(pos, ours, purged); err != nil {
+		return err
+	}
+	if !same {
+		return h.proveSuccessor(pos)
+	}
+	gone := func(g gtid) bool { return listed(purged, g) }
+	all := !slices.ContainsFunc(slices.Collect(maps.Values(ours)), func(g gtid) bool { return !gone(g) })
+	return h.proveAnchor(pos, gone, all)
+}
+
+// listed reports whether a list of the last transactions covers g.
+func listed(list []gtid, g gtid) bool {
+	return slices.ContainsFunc(list, func(s gtid) bool { return s.domain == g.domain && s.server == g.server && s.seq >= g.seq })
+}
+
+// proveSuccessor: unrelated servers number alike, so another server is a successor only if it has our last
+// transaction with the time of its first change, and can't be the one that wrote it first.
+func (h *session) proveSuccessor(pos *position) error {
+	a := pos.Anchor
+	if a == nil || a.GTID == "" || a.First == 0 {
+		return lost("mysql.wrong_source", wrongServer, "continue at %s of server %s: nothing shows that server %s is its successor", pos, pos.ServerUUID, h.srv.uuid)
+	}
+	g, err := parseMariaGTID(a.GTID)
+	if err != nil {
+		return err
+	}
+	if strconv.FormatUint(uint64(g.server), 10) == h.srv.vars["server_id"] {
+		return lost("mysql.wrong_source", wrongServer, "continue at %s of server %s: server %s has its server_id, %d", pos, pos.ServerUUID, h.srv.uuid, g.server)
+	}
+	s, err := h.findGroup(g)
+	switch {
+	case errors.Is(err, errNotSeen):
+		return lost("mysql.wrong_source", wrongServer, "continue at %s of server %s: look for %s in the log of server %s: %w", pos, pos.ServerUUID, g, h.srv.uuid, err)
+	case err != nil:
+		return err
+	case s.first != a.First:
+		return lost("mysql.wrong_source", wrongServer, "continue at %s of server %s: transaction %s of server %s is another one, of %s instead of %s", pos, pos.ServerUUID, g, h.srv.uuid, utc(s.first), utc(a.First))
+	}
+	h.moved(pos)
+	pos.Anchor = s.anchor()
+	return nil
+}
+
+// findGroup looks for a transaction from the youngest file on whose head does not count it among those before.
+func (h *session) findGroup(g gtid) (sight, error) {
+	files, err := h.logFiles()
+	if err != nil {
+		return sight{}, err
+	}
+	for _, f := range slices.Backward(files) {
+		before, err := h.listOf(f.file)
+		if err != nil {
+			return sight{}, err
+		}
+		if !listed(before, g) {
+			return h.groupOf(f.file, g.String())
+		}
+	}
+	return sight{}, fmt.Errorf("%w: it is purged", errNotSeen)
+}
+
+func utc(when uint32) string { return time.Unix(int64(when), 0).UTC().Format(time.RFC3339) }
+
+// proveDomain: the last number of each server in the domain is what gtid_binlog_state tells.
+func proveDomain(pos *position, g gtid, state []gtid, same bool) error {
+	code, remedy := "mysql.wrong_source", wrongServer
+	if same {
+		code, remedy = "mysql.log_reset", restoredRemedy
+	}
+	known := slices.ContainsFunc(state, func(s gtid) bool { return s.domain == g.domain })
+	if !known {
+		return lost(code, remedy, "continue at %s: the server's log has nothing of domain %d", pos, g.domain)
+	}
+	for _, s := range state {
+		if s.domain == g.domain && s.server == g.server {
+			if s.seq < g.seq {
+				return lost("mysql.server_behind", restoredRemedy, "continue at %s: the server's log ends at %s in that domain", pos, s)
+			}
+			return nil
+		}
+	}
+	return lost(code, remedy, "continue at %s: the server's log has nothing of server %d in domain %d", pos, g.server, g.domain)
+}
+
+// provePurged compares with what the files before the oldest held.
+func provePurged(pos *position, ours mariaSet, list []gtid) error {
+	for _, g := range list {
+		if !ours.contains(g) {
+			return lost("mysql.log_purged", acceptGap, "continue at %s: the server has purged %s from its log", pos, g)
+		}
+	}
+	return nil
+}
+
+// purgedList is the list at the head of MariaDB's oldest file: the last transactions of the files before it.
+func (h *session) purgedList() ([]gtid, error) {
+	files, err := h.logFiles()
+	if err != nil {
+		return nil, err
+	}
+	return h.listOf(files[0].file)
+}
+
+func (h *session) listOf(file string) ([]gtid, error) {
+	rows, err := query(h.cat, "SHOW BINLOG EVENTS IN "+quoteText(file)+" LIMIT 4")
+	if err != nil {
+		return nil, transient("mysql.connection", "read the head of a file of the log: %w", err)
+	}
+	for _, r := range rows {
+		if r[2] == "Gtid_list" {
+			return parseMariaList(strings.Trim(r[5], "[]"))
+		}
+	}
+	return nil, nil
+}
+
