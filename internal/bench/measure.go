@@ -127,7 +127,8 @@ func (m *measurement) engine(ctx context.Context, name string, shapes []*Shape) 
 	if err != nil {
 		return err
 	}
-	for i, s := range shapes {
+	for i, shape := range shapes {
+		s := enough(e, shape)
 		if err := e.New(s); err != nil {
 			return err
 		}
@@ -139,6 +140,15 @@ func (m *measurement) engine(ctx context.Context, name string, shapes []*Shape) 
 		}
 	}
 	return m.rest(ctx, e)
+}
+
+// enough is a shape with rows for a steady part: a binlog is read several times as fast as a slot.
+func enough(e Engine, s *Shape) *Shape {
+	more := *s
+	if _, binlog := e.(*mysqlEngine); binlog && s.Rows > s.PerTx {
+		more.Rows *= 4
+	}
+	return &more
 }
 
 // subjects are who drains a shape. On PostgreSQL pg_recvlogical is the reader alone: ours would move its slot.

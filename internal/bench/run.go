@@ -54,8 +54,8 @@ type Subject interface {
 	Drain(ctx context.Context, round int) (*Run, error)
 }
 
-// shortest is the least time in which the samples, twenty a second, tell a steady rate.
-const shortest = 250 * time.Millisecond
+// shortest is the least time that tells a steady rate: samples come twenty times a second, and rows in lumps, a commit each.
+const shortest = time.Second
 
 // sample is how far a run was at a moment.
 type sample struct {
