@@ -154,4 +154,3 @@ func (h *session) listOf(file string) ([]gtid, error) {
 	}
 	return nil, nil
 }
-
