@@ -35,7 +35,7 @@ func main() {
 	flag.DurationVar(&o.Time, "time", 15*time.Second, "of each latency run")
 	flag.BoolVar(&o.Small, "cold", true, "cold start and idle too")
 	flag.BoolVar(&o.Debezium, "debezium", false, "Kafka Connect with Debezium too")
-	flag.BoolVar(&o.CPUs, "compressions", false, "Outferry with none, snappy and zstd too")
+	flag.BoolVar(&o.Others, "compressions", false, "Outferry with none, snappy and zstd too")
 	out := flag.String("out", "bench/results", "directory of the result")
 	plot := flag.String("plot", "", "print and plot a result that is there already, and measure nothing")
 	limit := flag.Duration("timeout", 3*time.Hour, "of the whole")

@@ -24,7 +24,7 @@ type Options struct {
 	Time     time.Duration
 	Small    bool // cold start and idle
 	Debezium bool
-	CPUs     bool // other compressions
+	Others   bool // other compressions
 }
 
 // ShapeNames are those that Options.Shapes may hold.
@@ -170,7 +170,7 @@ func (m *measurement) subjects(e Engine, s *Shape) []Subject {
 			}
 		}
 	}
-	if m.CPUs {
+	if m.Others {
 		for _, c := range []string{"none", "snappy", "zstd"} {
 			list = append(list, NewOutferry(m.rig, e, s, "outferry "+c, "  compression: "+c+"\n"))
 		}

@@ -61,7 +61,7 @@ func processes() map[int]stat {
 func usage(subject int) Usage {
 	all := processes()
 	u := Usage{At: time.Now(), Busy: busy(), Self: all[os.Getpid()].cpu}
-	for pid, s := range all {
+	for _, s := range all {
 		child := s
 		for child.parent != os.Getpid() && child.parent > 1 {
 			var ok bool
@@ -80,7 +80,6 @@ func usage(subject int) Usage {
 		default:
 			u.DB += s.cpu
 		}
-		_ = pid
 	}
 	return u
 }
