@@ -299,8 +299,10 @@ func (s *Store) witness(ctx context.Context, tombstone bool) error {
 		}
 		return unreachable("read the offsets of group "+s.Group, err)
 	}
-	if o, ok := got.Lookup(s.Topic, s.partition); ok && o.Err == nil && o.At >= 0 {
-		return s.lost(fmt.Sprintf("group %s remembers one at offset %d", s.Group, o.At))
+	for partition, o := range got[s.Topic] { // whichever it was: partitions may have been added
+		if o.Err == nil && o.At >= 0 {
+			return s.lost(fmt.Sprintf("group %s remembers one in partition %d at offset %d", s.Group, partition, o.At))
+		}
 	}
 	return nil
 }

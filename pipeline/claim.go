@@ -68,11 +68,22 @@ func Take(ctx context.Context, cfg *configs.Pipeline, log hclog.Logger, without 
 	if without.Kafka {
 		return c, nil
 	}
-	if c.sink, err = sink.Open(ctx, cfg, log); err != nil {
-		return nil, err
+	err = c.fence(ctx)
+	for faultOf(err).Code == "kafka.markers_lost" { // mended, with this client
+		c.sink.Close()
+		err = c.fence(ctx)
 	}
-	c.store = NewStore(cfg, c.sink.Client())
-	return c, c.read(ctx)
+	return c, err
+}
+
+// fence takes the pipeline over from older writers and reads its newest record.
+func (c *Claim) fence(ctx context.Context) (err error) {
+	if c.sink, err = sink.Open(ctx, c.cfg, c.log); err != nil {
+		return err
+	}
+	c.store = NewStore(c.cfg, c.sink.Client())
+	c.store.Patience = 2 * lookTimeout
+	return c.read(ctx)
 }
 
 func (c *Claim) open(ctx context.Context) (err error) {
@@ -100,11 +111,16 @@ func (c *Claim) Close() {
 }
 
 func (c *Claim) read(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, 3*lookTimeout)
+	defer cancel()
 	if c.topic, err = c.store.Find(ctx); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 3*lookTimeout)
-	defer cancel()
+	topic, partition := c.store.Place()
+	if err := c.sink.Fence(ctx, topic, partition); err != nil {
+		return err
+	}
+	c.store.Committed = c.sink.HasCommitted()
 	c.rec, err = peekPatiently(ctx, c.store)
 	if f := faultOf(err); err != nil && f.Class == outbox.PositionLost {
 		c.unread, err = err, nil

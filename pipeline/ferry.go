@@ -28,8 +28,8 @@ const testifyLong = 10 * time.Second
 // holdsAfter is how long a stream goes on until it counts as holding, though nothing came.
 const holdsAfter = 10 * time.Second
 
-// ferry takes batches across: route, produce, commit with the offset, confirm. One goroutine does it all, so
-// the order of the log is the order in Kafka.
+// ferry takes batches across: route, produce, commit with the offset. One goroutine does it all, so the order of
+// the log is the order in Kafka. What is committed goes to seal, which confirms it.
 type ferry struct {
 	*Pipeline
 	sink   *sink.Sink
@@ -41,12 +41,13 @@ type ferry struct {
 	plan   *router.Plan
 	since  time.Time
 
-	rec     offsets.Record // the last committed one
-	seal    *seal
-	hold    load // what the open transaction holds
-	inKafka atomic.Bool
-	holds   bool      // the stream does
-	testify time.Time // when the second witness is due
+	rec      offsets.Record // the last committed one
+	seal     *seal
+	hold     load           // what the open transaction holds
+	counting map[string]int // where topics are in hold.counts
+	inKafka  atomic.Bool
+	holds    bool      // the stream does
+	testify  time.Time // when the second witness is due
 }
 
 // load is what the open transaction holds so far.
@@ -58,7 +59,8 @@ type load struct {
 	bytes    int
 	txns     int
 	commits  []int64 // commit times of its database transactions
-	counts   []count // events per topic
+	counts   []count // per topic
+	topic    int     // in counts, of the last event
 }
 
 type count struct {
@@ -81,10 +83,11 @@ func (f *ferry) loop(stop context.Context, out <-chan *outbox.Batch, ended <-cha
 		timer.Reset(f.nextDeadline())
 		select {
 		case b := <-out:
+			dry := b.Dry // take gives the batch away
 			if err := f.take(ctx, b); err != nil {
 				return f.abort(ctx, f.undelivered(stop, err))
 			}
-			if f.due(b, len(out)) {
+			if f.due(dry && len(out) == 0) {
 				if err := f.commit(ctx); err != nil {
 					return f.abort(ctx, f.undelivered(stop, err))
 				}
@@ -94,7 +97,9 @@ func (f *ferry) loop(stop context.Context, out <-chan *outbox.Batch, ended <-cha
 				return f.abort(ctx, f.undelivered(stop, err))
 			}
 		case err := <-f.seal.lost:
-			return f.abort(ctx, err)
+			if f.sink.Began().IsZero() { // else the open transaction ends what hangs, and as a commit
+				return err
+			}
 		case err := <-ended:
 			return f.sourceEnded(ctx, out, err)
 		case <-stop.Done():
@@ -200,24 +205,34 @@ func (f *ferry) count(row *outbox.Row, r *kgo.Record) {
 			l.commits = append(l.commits, row.CommitTime)
 		}
 	}
-	n := len(l.counts)
-	if n == 0 || l.counts[n-1].topic != r.Topic {
-		l.counts = append(l.counts, count{topic: r.Topic})
-		n++
+	if l.topic >= len(l.counts) || l.counts[l.topic].topic != r.Topic {
+		l.topic = f.counted(r.Topic)
 	}
-	l.counts[n-1].events++
-	l.counts[n-1].bytes += len(r.Value) + len(r.Key)
+	c := &l.counts[l.topic]
+	c.events++
+	c.bytes += len(r.Value) + len(r.Key)
+}
+
+// counted returns the place of a topic among those that are counted.
+func (f *ferry) counted(topic string) int {
+	at, ok := f.counting[topic]
+	if !ok || at >= len(f.hold.counts) || f.hold.counts[at].topic != topic {
+		at = len(f.hold.counts)
+		f.counting[topic] = at
+		f.hold.counts = append(f.hold.counts, count{topic: topic})
+	}
+	return at
 }
 
 // due reports whether the open transaction ends with this batch: at once when the source has run dry, else
 // after an interval or a size, and never inside a database transaction that may still become visible whole.
-func (f *ferry) due(b *outbox.Batch, waiting int) bool {
+func (f *ferry) due(dry bool) bool {
 	l, c := &f.hold, &f.cfg.Commit
 	open := time.Since(f.sink.Began())
 	if l.partial {
 		return int64(l.bytes) >= f.cfg.Source.MaxTransaction || open >= sink.TransactionTimeout/4
 	}
-	if b.Dry && waiting == 0 || f.single {
+	if dry || f.single {
 		return true
 	}
 	return l.rows >= c.Rows || int64(l.bytes) >= c.Bytes || open >= c.Interval
@@ -281,7 +296,7 @@ func (f *ferry) commit(ctx context.Context) error {
 	f.log.Debug("committed", "seq", next.Seq, "rows", l.rows, "transactions", l.txns, "open", open, "took", time.Since(began))
 	next.Position = append(json.RawMessage(nil), l.position...)
 	f.rec = next
-	f.seal.add(record.Offset, outbox.Position(next.Position))
+	f.seal.add(record, outbox.Position(next.Position))
 	f.settle(true)
 	f.report()
 	f.testified(ctx, record.Offset)
@@ -333,11 +348,8 @@ func (f *ferry) abort(ctx context.Context, err error) error {
 	return err
 }
 
-// sourceEnded takes what the source left in the channel when it ended by itself, its work done.
-func (f *ferry) sourceEnded(ctx context.Context, out <-chan *outbox.Batch, err error) error {
-	if err != nil {
-		return f.abort(ctx, err)
-	}
+// sourceEnded lands what the source handed over before it ended, its work done or for the reason why.
+func (f *ferry) sourceEnded(ctx context.Context, out <-chan *outbox.Batch, why error) error {
 	for {
 		select {
 		case b := <-out:
@@ -346,9 +358,15 @@ func (f *ferry) sourceEnded(ctx context.Context, out <-chan *outbox.Batch, err e
 			}
 		default:
 			if f.sink.Began().IsZero() {
-				return nil
+				return why
 			}
-			return f.commit(ctx)
+			if why != nil && f.hold.partial {
+				return f.abort(ctx, why)
+			}
+			if err := f.commit(ctx); err != nil {
+				return f.abort(ctx, err)
+			}
+			return why
 		}
 	}
 }

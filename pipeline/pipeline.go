@@ -51,7 +51,7 @@ type Pipeline struct {
 	single    bool
 	waiting   logging.Waiting
 	progress  progress
-	attempt   int
+	attempt   atomic.Int32 // the source asks too
 	failing   time.Time    // since when sessions have failed
 	streams   atomic.Int64 // when this session began to stream, nanoseconds since 1970; 0: not yet
 }
@@ -181,8 +181,8 @@ func (p *Pipeline) backoff() time.Duration {
 		p.failing = time.Now()
 	}
 	r := p.cfg.Source.Retry
-	wait := min(r.Initial<<min(p.attempt, 16), r.Max)
-	p.attempt++
+	wait := min(r.Initial<<min(p.attempt.Load(), 16), r.Max)
+	p.attempt.Add(1)
 	return jitter(wait)
 }
 
@@ -193,10 +193,11 @@ func jitter(d time.Duration) time.Duration {
 // settled is called once a session streams and keeps at it: the waiting is over. A stream that breaks as soon as
 // it begins is not.
 func (p *Pipeline) settled() {
-	if p.connected && p.attempt > 0 {
+	if p.connected && p.attempt.Load() > 0 {
 		p.status.Reconnect()
 	}
-	p.connected, p.attempt, p.failing = true, 0, time.Time{}
+	p.connected, p.failing = true, time.Time{}
+	p.attempt.Store(0)
 	p.waiting.Over(p.log, "going on")
 }
 

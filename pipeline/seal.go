@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"outferry/outbox"
 )
 
@@ -19,7 +21,8 @@ const (
 )
 
 // seal confirms a commit to the source once readers of committed records see its offset record. The answer to a
-// commit is not enough: see sink/markers.go. Until then the source keeps what it would need to repeat.
+// commit is not enough: see sink/markers.go. Until then the source keeps what it would need to repeat. It has a
+// goroutine of its own.
 type seal struct {
 	*ferry
 	news chan struct{}
@@ -31,8 +34,9 @@ type seal struct {
 	warned time.Time
 }
 
+// landing is a committed offset record and the position that it holds.
 type landing struct {
-	offset   int64
+	record   *kgo.Record
 	position outbox.Position
 	at       time.Time
 }
@@ -42,7 +46,7 @@ func newSeal(f *ferry) *seal {
 }
 
 // add takes a commit. Without transactions it is seen as soon as it is answered.
-func (s *seal) add(offset int64, position outbox.Position) {
+func (s *seal) add(record *kgo.Record, position outbox.Position) {
 	if s.cfg.Delivery != "exactly_once" {
 		s.src.Confirm(position)
 		return
@@ -54,7 +58,7 @@ func (s *seal) add(offset int64, position outbox.Position) {
 		}
 		s.commits = s.commits[:sealMost/2]
 	}
-	s.commits = append(s.commits, landing{offset, position, time.Now()})
+	s.commits = append(s.commits, landing{record, position, time.Now()})
 	s.mu.Unlock()
 	select {
 	case s.news <- struct{}{}:
@@ -117,7 +121,7 @@ func (s *seal) take(stable int64) (seen landing, some bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := 0
-	for n < len(s.commits) && s.commits[n].offset < stable {
+	for n < len(s.commits) && s.commits[n].record.Offset < stable {
 		n++
 	}
 	if n > 0 {
@@ -129,20 +133,23 @@ func (s *seal) take(stable int64) (seen landing, some bool) {
 
 // late tells a commit that hangs from one that hides behind another producer's open transaction.
 func (s *seal) late(ctx context.Context, c landing) {
-	topic, partition := s.store.Place()
-	if s.sink.Hangs(ctx, topic, partition, c.offset) {
+	if s.sink.Hangs(ctx, c.record) {
 		select {
 		case s.lost <- &outbox.Fault{Code: "kafka.markers_lost", Class: outbox.Transient,
-			Err: fmt.Errorf("look for the commit at topic %s partition %d offset %d: a broker lost its end", topic, partition, c.offset)}:
+			Err: fmt.Errorf("look for the commit at %s: a broker lost its end", c.place())}:
 		default:
 		}
 		return
 	}
 	if time.Since(s.warned) > time.Minute {
 		s.warned = time.Now()
-		s.log.Warn("the source keeps what is committed: another producer's open transaction hides it from readers", "topic", topic, "partition", partition,
-			"offset", c.offset, "for", time.Since(c.at).Round(time.Second))
+		s.log.Warn("another producer's open transaction hides what is committed from readers: the source is not told of it, a snapshot waits",
+			"where", c.place(), "for", time.Since(c.at).Round(time.Second))
 	}
+}
+
+func (c *landing) place() string {
+	return fmt.Sprintf("topic %s partition %d offset %d", c.record.Topic, c.record.Partition, c.record.Offset)
 }
 
 func (s *seal) finish() {
@@ -155,4 +162,6 @@ func (s *seal) finish() {
 		s.look(ctx)
 		time.Sleep(sealSoon)
 	}
+	c, _ := s.oldest()
+	s.log.Info("readers do not see the last commits yet: the source was not told of them", "where", c.place())
 }

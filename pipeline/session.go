@@ -39,7 +39,7 @@ func (p *Pipeline) session(ctx context.Context) error {
 		return err
 	}
 	defer sk.Close()
-	f := &ferry{Pipeline: p, sink: sk, src: src, router: rt, plans: map[*outbox.Table]*router.Plan{}, since: time.Now()}
+	f := &ferry{Pipeline: p, sink: sk, src: src, router: rt, plans: map[*outbox.Table]*router.Plan{}, counting: map[string]int{}, since: time.Now()}
 	if err := f.load(ctx); err != nil {
 		return err
 	}
@@ -49,7 +49,6 @@ func (p *Pipeline) session(ctx context.Context) error {
 // load reads the offset that the fenced-off past left, and checks that it may be continued with this file.
 func (f *ferry) load(ctx context.Context) error {
 	f.store = NewStore(f.Pipeline.cfg, f.sink.Client())
-	f.store.Committed = f.sink.HasCommitted()
 	rec, err := f.newest(ctx)
 	if err != nil {
 		return err
@@ -68,15 +67,17 @@ func (f *ferry) load(ctx context.Context) error {
 	return nil
 }
 
-// newest finds the newest offset record. What hangs of transactions is ended before it is believed.
+// newest fences older instances and finds the newest offset record. What hangs of transactions is ended before it
+// is believed.
 func (f *ferry) newest(ctx context.Context) (*offsets.Record, error) {
 	if err := f.store.Open(ctx); err != nil {
 		return nil, err
 	}
 	topic, partition := f.store.Place()
-	if err := f.sink.MendOffsets(ctx, topic, partition); err != nil {
+	if err := f.sink.Fence(ctx, topic, partition); err != nil {
 		return nil, err
 	}
+	f.store.Committed = f.sink.HasCommitted()
 	rec, err := f.store.Load(ctx)
 	if err != nil {
 		return nil, err

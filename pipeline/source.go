@@ -39,7 +39,7 @@ func (p *Pipeline) phase(phase string) {
 		return
 	}
 	p.streams.Store(time.Now().UnixNano())
-	if p.attempt == 0 { // after a failure only when the stream holds: readiness must not flap
+	if p.attempt.Load() == 0 { // after a failure only when the stream holds: readiness must not flap
 		p.status.State(status.Streaming, "")
 	}
 }

@@ -120,7 +120,9 @@ func peek(ctx context.Context, cfg *configs.Pipeline) (*offsets.Record, error) {
 	defer cl.Close()
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	return peekPatiently(ctx, NewStore(cfg, cl))
+	store := NewStore(cfg, cl)
+	store.Patience = lookTimeout / 2
+	return peekPatiently(ctx, store)
 }
 
 // peekPatiently bears with a Kafka that is just starting: its coordinators come last.

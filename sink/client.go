@@ -5,6 +5,7 @@
 package sink
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"math"
@@ -15,8 +16,6 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
-
-	"context"
 
 	"outferry/configs"
 	"outferry/internal/transport"

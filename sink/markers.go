@@ -2,7 +2,9 @@ package sink
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -31,29 +33,34 @@ type hanging struct {
 	start     int64 // offset of the first
 }
 
-// MendOffsets ends what hangs if the offset record does. A transaction that was not seen as committed has not been
-// confirmed to the source either, so that where its end is not known it may be aborted.
-func (s *Sink) MendOffsets(ctx context.Context, topic string, partition int32) error {
-	found := s.hanging(ctx, kadm.TopicsSet{topic: {partition: {}}})
-	if len(found) == 0 {
-		return nil
+// mendOffsets ends what hangs if the offset record does: as the last transaction ended. Where that is not known
+// it is aborted: a commit that was not seen was not confirmed to the source either, and comes again.
+func (s *Sink) mendOffsets(ctx context.Context, topic string, partition int32) error {
+	found, err := s.hanging(ctx, s.producer, kadm.TopicsSet{topic: {partition: {}}})
+	if err != nil || len(found) == 0 {
+		return err
 	}
-	return s.end(ctx, append(found, s.hanging(ctx, s.eventTopics(ctx))...), s.endedInCommit())
+	events, err := s.hangingEvents(ctx, s.producer)
+	if err != nil {
+		return err
+	}
+	return s.end(ctx, append(found, events...), s.before.committed())
 }
 
-// MendEvents ends what hangs of events, when the newest committed offset record is of that producer and epoch:
-// what is younger was never committed.
+// MendEvents ends what hangs of events, when the newest committed offset record is of that producer and epoch.
+// What is younger was never committed, nor was what the fence aborted.
 func (s *Sink) MendEvents(ctx context.Context, producer int64, epoch int16) error {
 	if !s.exact {
 		return nil
 	}
-	id, _, err := s.cl.ProducerID(ctx)
+	found, err := s.hangingEvents(ctx, s.producer)
 	if err != nil {
-		return s.fault("take over transactional id "+s.cfg.Kafka.TransactionalID, err)
+		return err
 	}
 	var committed, younger []hanging
-	for _, h := range s.hanging(ctx, s.eventTopics(ctx)) {
-		if id == producer && h.epoch <= epoch {
+	for _, h := range found {
+		_, aborted := s.before.open[h.topic][h.partition]
+		if s.producer == producer && h.epoch <= epoch && !aborted {
 			committed = append(committed, h)
 		} else {
 			younger = append(younger, h)
@@ -68,25 +75,22 @@ func (s *Sink) MendEvents(ctx context.Context, producer int64, epoch int16) erro
 	return nil
 }
 
-// Hangs reports whether a committed record hangs.
-func (s *Sink) Hangs(ctx context.Context, topic string, partition int32, offset int64) bool {
-	for _, h := range s.hanging(ctx, kadm.TopicsSet{topic: {partition: {}}}) {
-		if h.start <= offset {
-			return true
-		}
-	}
-	return false
+// Hangs reports whether a committed record hangs. Any goroutine may call it.
+func (s *Sink) Hangs(ctx context.Context, r *kgo.Record) bool {
+	found, err := s.hanging(ctx, r.ProducerID, kadm.TopicsSet{r.Topic: {r.Partition: {}}})
+	return err == nil && slices.ContainsFunc(found, func(h hanging) bool { return h.start <= r.Offset })
 }
 
-// eventTopics are those whose name begins as router.topic does.
-func (s *Sink) eventTopics(ctx context.Context) kadm.TopicsSet {
+// hangingEvents looks through the topics whose name begins as router.topic does. Where it begins with the route
+// itself these are all there are, and one that can't be asked is passed over.
+func (s *Sink) hangingEvents(ctx context.Context, producer int64) ([]hanging, error) {
 	prefix := s.cfg.Router.Topic
 	if i := strings.IndexAny(prefix, `$\`); i >= 0 {
 		prefix = prefix[:i]
 	}
 	topics, err := kadm.NewClient(s.cl).ListTopics(ctx)
 	if err != nil {
-		return nil
+		return nil, s.fault("list the topics of events", err)
 	}
 	topics.FilterInternal()
 	set := topics.TopicsSet()
@@ -95,18 +99,18 @@ func (s *Sink) eventTopics(ctx context.Context) kadm.TopicsSet {
 			delete(set, topic)
 		}
 	}
-	return set
+	found, err := s.hanging(ctx, producer, set)
+	if prefix == "" {
+		return found, nil
+	}
+	return found, err
 }
 
-// hanging asks the leaders of partitions for open transactions of our producer id. A broker that does not know the
-// question (before Kafka 2.8), or to whom we may not put it, leaves them unseen.
-func (s *Sink) hanging(ctx context.Context, set kadm.TopicsSet) (found []hanging) {
-	if !s.exact || len(set) == 0 {
-		return nil
-	}
-	id, _, err := s.cl.ProducerID(ctx)
-	if err != nil {
-		return nil
+// hanging asks the leaders of partitions for open transactions of a producer. A broker that does not know the
+// question (before Kafka 2.8), or to whom we may not put it, leaves them unseen; one that can't answer now is a fault.
+func (s *Sink) hanging(ctx context.Context, producer int64, set kadm.TopicsSet) (found []hanging, err error) {
+	if !s.exact || len(set) == 0 || producer < 0 {
+		return nil, nil
 	}
 	req := kmsg.NewPtrDescribeProducersRequest()
 	for _, t := range set.IntoList() {
@@ -116,25 +120,34 @@ func (s *Sink) hanging(ctx context.Context, set kadm.TopicsSet) (found []hanging
 	}
 	for _, shard := range s.cl.RequestSharded(ctx, req) {
 		if shard.Err != nil {
-			s.log.Debug("look for hanging transactions", "broker", shard.Meta.NodeID, "error", shard.Err)
+			err = errors.Join(err, s.unseen("", 0, shard.Err))
 			continue
 		}
 		for _, t := range shard.Resp.(*kmsg.DescribeProducersResponse).Topics {
 			for _, p := range t.Partitions {
-				found = s.ours(found, id, t.Topic, p)
+				err = errors.Join(err, s.unseen(t.Topic, p.Partition, kerr.ErrorForCode(p.ErrorCode)))
+				found = appendOpen(found, producer, t.Topic, p)
 			}
 		}
 	}
-	return found
+	return found, err
 }
 
-func (s *Sink) ours(found []hanging, id int64, topic string, p kmsg.DescribeProducersResponseTopicPartition) []hanging {
-	if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-		s.log.Debug("look for hanging transactions", "topic", topic, "partition", p.Partition, "error", err)
-		return found
+// unseen returns the fault of a partition that will answer later.
+func (s *Sink) unseen(topic string, partition int32, err error) error {
+	if err == nil || errors.Is(err, kerr.UnknownTopicOrPartition) {
+		return nil
 	}
+	if !kerr.IsRetriable(err) && !kgo.IsRetryableBrokerErr(err) && !errors.Is(err, context.DeadlineExceeded) {
+		s.log.Debug("look for hanging transactions", "topic", topic, "partition", partition, "error", err)
+		return nil
+	}
+	return s.fault(fmt.Sprintf("look for hanging transactions in topic %s partition %d", topic, partition), err)
+}
+
+func appendOpen(found []hanging, producer int64, topic string, p kmsg.DescribeProducersResponseTopicPartition) []hanging {
 	for _, a := range p.ActiveProducers {
-		if a.ProducerID == id && a.CurrentTxnStartOffset >= 0 {
+		if a.ProducerID == producer && a.CurrentTxnStartOffset >= 0 {
 			found = append(found, hanging{topic, p.Partition, int16(a.ProducerEpoch), a.CurrentTxnStartOffset})
 		}
 	}
@@ -144,6 +157,8 @@ func (s *Sink) ours(found []hanging, id int64, topic string, p kmsg.DescribeProd
 // end has the coordinator write the markers, in an empty transaction of the partitions. It returns the fault that
 // makes way for a new client, which waits until they are written.
 func (s *Sink) end(ctx context.Context, found []hanging, commit bool) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reachTimeout) // half of it would be an abort
+	defer cancel()
 	first := fmt.Sprintf("topic %s partition %d offset %d", found[0].topic, found[0].partition, found[0].start)
 	if err := s.endWithMarkers(ctx, found, commit); err != nil {
 		return s.fault("end the transaction that hangs at "+first, err)

@@ -76,7 +76,7 @@ func tryOpen(ctx context.Context, t testing.TB, cfg *configs.Pipeline, hooks ...
 		return nil, err
 	}
 	t.Cleanup(s.Close)
-	return &rig{Sink: s, cfg: cfg, pool: outbox.NewPool(1 << 20)}, nil
+	return &rig{Sink: s, cfg: cfg, pool: outbox.NewPool(1 << 20)}, s.Fence(ctx, cfg.Offsets.Topic, 0)
 }
 
 var table = &outbox.Table{Schema: "public", Name: "outbox", Columns: []outbox.Column{{Name: "payload"}}}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/plugin/kslog"
 
@@ -22,15 +21,18 @@ import (
 // transaction.version 2 puts a record that comes before the markers are written to sleep for 20 ms.
 const settle = time.Millisecond
 
-// Sink is one client that produces. It is used by one goroutine; promises come on the client's own.
+// reachTimeout is how long Kafka may take to answer at a start, and to resolve what an older instance left open.
+const reachTimeout = 30 * time.Second
+
+// Sink is one client that produces. It is used by one goroutine, but for Hangs; promises come on the client's own.
 type Sink struct {
-	cfg    *configs.Pipeline
-	log    hclog.Logger
-	cl     *kgo.Client
-	exact  bool
-	state  string // of the transactional id before it was taken over: CompleteCommit; empty where it can't be had
-	many   bool   // it had had many epochs
-	topics topics
+	cfg      *configs.Pipeline
+	log      hclog.Logger
+	cl       *kgo.Client
+	exact    bool
+	before   past
+	producer int64 // since the fence
+	topics   topics
 
 	open  bool         // a transaction is open
 	began atomic.Int64 // when it was opened, microseconds since 1970; promises that fail read it
@@ -51,8 +53,7 @@ type Landed struct {
 	At        time.Time
 }
 
-// Open makes the client. With exactly_once it takes the transactional id over: from here on no older instance
-// can commit, and what one left open is resolved.
+// Open makes a client that reaches a broker. Nobody is fenced yet.
 func Open(ctx context.Context, cfg *configs.Pipeline, log hclog.Logger, hooks ...kgo.Hook) (*Sink, error) {
 	opts, err := ClientOptions(&cfg.Kafka)
 	if err != nil {
@@ -67,49 +68,14 @@ func Open(ctx context.Context, cfg *configs.Pipeline, log hclog.Logger, hooks ..
 	}
 	s.cl = cl
 	s.topics = topics{sink: s, known: map[string]int{}}
-	if err := s.reach(ctx); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	if err := cl.Ping(ctx); err != nil {
 		cl.Close()
-		return nil, err
+		return nil, s.fault("reach kafka at "+fmt.Sprint(cfg.Kafka.Brokers), err)
 	}
 	return s, nil
 }
-
-// reach waits for a broker and fences older instances.
-func (s *Sink) reach(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	if err := s.cl.Ping(ctx); err != nil {
-		return s.fault("reach kafka at "+fmt.Sprint(s.cfg.Kafka.Brokers), err)
-	}
-	if !s.exact {
-		return nil
-	}
-	s.describe(ctx)
-	if _, _, err := s.cl.ProducerID(ctx); err != nil {
-		return s.fault("take over transactional id "+s.cfg.Kafka.TransactionalID, err)
-	}
-	return nil
-}
-
-// manyEpochs is more than a pipeline's first start would need: with transaction.version 2 each transaction takes
-// an epoch, with 1 each start.
-const manyEpochs = 100
-
-// describe asks the coordinator how the last transaction ended, before the fence changes its answer.
-func (s *Sink) describe(ctx context.Context) {
-	id := s.cfg.Kafka.TransactionalID
-	described, err := kadm.NewClient(s.cl).DescribeTransactions(ctx, id)
-	if t, ok := described[id]; err == nil && ok && t.Err == nil {
-		s.state, s.many = t.State, t.ProducerEpoch >= manyEpochs
-	}
-}
-
-// endedInCommit reports whether the last transaction before this client was committed.
-func (s *Sink) endedInCommit() bool { return s.state == "CompleteCommit" || s.state == "PrepareCommit" }
-
-// HasCommitted reports whether the transactional id committed before this client took it over. Each commit holds
-// an offset record, so it is a witness of one that outlives the offsets topic. A broker that can't say is none.
-func (s *Sink) HasCommitted() bool { return s.endedInCommit() || s.many }
 
 // Client is for reading and administration beside the records.
 func (s *Sink) Client() *kgo.Client { return s.cl }

@@ -43,7 +43,7 @@ func NewRegistry(version string, goRuntime bool) *Registry {
 	r := &Registry{prom: prometheus.NewRegistry(), started: time.Now()}
 	r.counters = counters{
 		events:       r.counter("events_total", "Events that Kafka has acknowledged.", "topic"),
-		bytes:        r.counter("event_bytes_total", "Bytes of keys, values and headers that Kafka has acknowledged.", "topic"),
+		bytes:        r.counter("event_bytes_total", "Bytes of keys and values that Kafka has acknowledged.", "topic"),
 		skipped:      r.counter("events_skipped_total", "Rows that were not published, as the pipeline file asks.", "reason"),
 		errors:       r.counter("errors_total", "Errors, by what was being done and by code.", "stage", "code"),
 		retries:      r.counter("retries_total", "Attempts after the first, by what was being done.", "stage"),

@@ -37,7 +37,7 @@ func run(args []string) int {
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "outferry",
-		Short:         "Ferry committed outbox rows from PostgreSQL to Kafka, exactly once",
+		Short:         "Ferry committed outbox rows from PostgreSQL, MySQL or MariaDB to Kafka, exactly once",
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -180,13 +180,16 @@ func TestAChangeFencesAnInstanceThatNobodySaw(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer old.Close()
+	topic, partition := place(t, r)
+	if err := old.Fence(t.Context(), topic, partition); err != nil {
+		t.Fatal(err)
+	}
 	r.insert(1)
 	r.do("set --now --accept-gap --yes").want(t, 0)
 	after := r.record()
 	if err := old.Begin(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	topic, partition := place(t, r)
 	err = old.Commit(t.Context(), &kgo.Record{Topic: topic, Partition: partition, Key: []byte(r.name), Value: after.Marshal()})
 	if faultCode(err) != "kafka.fenced" {
 		t.Errorf("the old instance's commit: %v, want kafka.fenced", err)

@@ -146,6 +146,10 @@ func allTheWay(t *testing.T, cfg *configs.Pipeline) error {
 	if err := store.Open(ctx); err != nil {
 		return err
 	}
+	topic, partition := store.Place()
+	if err := s.Fence(ctx, topic, partition); err != nil {
+		return err
+	}
 	if _, err := store.Load(ctx); err != nil {
 		return err
 	}

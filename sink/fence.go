@@ -1,0 +1,65 @@
+package sink
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+)
+
+// past is what the coordinator says of a transactional id before it is taken over. The fence changes it.
+type past struct {
+	producer int64          // -1: none, or it can't be had
+	epoch    int16          //
+	state    string         // CompleteCommit; empty where it can't be had
+	open     kadm.TopicsSet // partitions of a transaction that the fence aborts
+}
+
+// committed reports whether its last transaction was.
+func (p *past) committed() bool { return p.state == "CompleteCommit" || p.state == "PrepareCommit" }
+
+// Fence takes the transactional id over: from here on no older instance can commit, and what one left open is
+// resolved. The offset record is at topic and partition. Whatever else may fail does so before the fence, and not
+// between it and what it makes necessary.
+func (s *Sink) Fence(ctx context.Context, topic string, partition int32) error {
+	if !s.exact {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	s.before = s.describe(ctx)
+	if _, err := s.hanging(ctx, s.before.producer, kadm.TopicsSet{topic: {partition: {}}}); err != nil {
+		return err
+	}
+	if _, err := s.hangingEvents(ctx, s.before.producer); err != nil {
+		return err
+	}
+	id, _, err := s.cl.ProducerID(ctx)
+	if err != nil {
+		return s.fault("take over transactional id "+s.cfg.Kafka.TransactionalID, err)
+	}
+	s.producer = id
+	return s.mendOffsets(ctx, topic, partition)
+}
+
+// describe asks how the last transaction ended.
+func (s *Sink) describe(ctx context.Context) past {
+	id := s.cfg.Kafka.TransactionalID
+	described, err := kadm.NewClient(s.cl).DescribeTransactions(ctx, id)
+	t, ok := described[id]
+	if err != nil || !ok || t.Err != nil {
+		return past{producer: -1}
+	}
+	p := past{producer: t.ProducerID, epoch: t.ProducerEpoch, state: t.State}
+	if t.State == "Ongoing" {
+		p.open = t.Topics
+	}
+	return p
+}
+
+// manyEpochs is more than a pipeline's first start would need: with transaction.version 2 each transaction takes
+// an epoch, with 1 each start.
+const manyEpochs = 100
+
+// HasCommitted reports whether the transactional id committed before this client took it over. Each commit holds
+// an offset record, so it is a witness of one that outlives the offsets topic. A broker that can't say is none.
+func (s *Sink) HasCommitted() bool { return s.before.committed() || s.before.epoch >= manyEpochs }
