@@ -62,7 +62,7 @@ func paced(ctx context.Context, r *Rig, e Engine, s *Shape, prefix string, p loa
 // arrive reads as an application would.
 func (t *topics) arrive(ctx context.Context, a *load.Arrivals) error {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(t.broker), kgo.ConsumeTopics(t.names...), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMinBytes(1))
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.MetadataMinAge(100*time.Millisecond), kgo.FetchMinBytes(1))
 	if err != nil {
 		return err
 	}
