@@ -2,7 +2,8 @@
 # make test       vet, format check, and every test against real PostgreSQL 15 and 18, MySQL 8.0, MariaDB 10.11 and Kafka
 # make test-all   the same against every PostgreSQL, MySQL and MariaDB version that can be had
 # make test-mysql the tests of the binlog source alone, on every MySQL and MariaDB
-# make faults     its last part alone: the built binary under kills, crashes and cut links
+#                 then the example: compose, snippets, e2e
+# make faults     of these alone the built binary under kills, crashes and cut links
 # make soak       the faults of internal/faults for longer: more kills, longer pauses
 # make compose    docker-compose.yml and the Dockerfiles, read by Docker's own loader and parser (a module of its own)
 # make snippets   the snippets of every stack whose runtime is here: Java, Python and Node fetch their libraries
@@ -42,6 +43,7 @@ build:
 # The faults come by themselves: two cores are too few for them beside the rest.
 test: vet tools
 	OUTFERRY_TEST_POSTGRES=$(POSTGRES) OUTFERRY_TEST_MYSQL=$(MYSQL) $(SERVERS) sh -c '$(GOTEST) $$(go list $(PACKAGES) | grep -v /internal/faults) && $(GOTEST) ./internal/faults'
+	$(MAKE) compose snippets e2e
 
 faults: vet tools
 	OUTFERRY_TEST_POSTGRES=$(POSTGRES) OUTFERRY_TEST_MYSQL=$(MYSQL) $(SERVERS) $(GOTEST) ./internal/faults
