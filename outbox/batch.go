@@ -1,6 +1,9 @@
 package outbox
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
 
 // BatchBytes is the size of an ordinary batch's buffer. Larger ones exist for single large rows.
 const BatchBytes = 256 << 10
@@ -31,6 +34,16 @@ func (b *Batch) AddRow(t *Table, op Op, commitTime int64) *Row {
 	return &b.Rows[len(b.Rows)-1]
 }
 
+// Send hands the batch over, unless ctx ends before somebody takes it.
+func (b *Batch) Send(ctx context.Context, out chan<- *Batch) error {
+	select {
+	case out <- b:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // Release gives the batch back to its pool. Nothing of it may be used afterwards.
 func (b *Batch) Release() { b.pool.put(b) }
 
@@ -48,8 +61,8 @@ func NewPool(budget int) *Pool {
 	return &Pool{budget: max(budget, 2*BatchBytes), freed: make(chan struct{}, 1)}
 }
 
-// Get returns an empty batch with room for size bytes at least, or nil when the budget is spent: then
-// wait on Freed and ask again. A batch larger than the whole budget is given when nothing else is out.
+// Get returns an empty batch with room for size bytes at least, or nil when the budget is spent: Wait
+// waits then, and who has something to do meanwhile waits on Freed and asks again. A batch larger than the whole budget is given when nothing else is out.
 func (p *Pool) Get(size int) *Batch {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -64,6 +77,20 @@ func (p *Pool) Get(size int) *Batch {
 		return b
 	}
 	return &Batch{Buf: make([]byte, 0, size), pool: p}
+}
+
+// Wait is Get that waits until the budget allows it. One goroutine at a time may.
+func (p *Pool) Wait(ctx context.Context, size int) (*Batch, error) {
+	for {
+		if b := p.Get(size); b != nil {
+			return b, nil
+		}
+		select {
+		case <-p.freed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 // Freed yields after a batch has come back. One goroutine at a time may wait on it.
