@@ -1,6 +1,7 @@
 package walstream
 
 import (
+	"errors"
 	"fmt"
 
 	"outferry/outbox"
@@ -171,6 +172,16 @@ func (a *assembler) decodeRow(b *outbox.Batch, d *decoder, op outbox.Op) error {
 		r.Values[i] = v
 	}
 	return nil
+}
+
+// located says where in the log an error stands. A fault keeps its code; anything else is a message
+// that we can't read, which stops the pipeline rather than skip a row.
+func (a *assembler) located(err error) error {
+	var f *outbox.Fault
+	if errors.As(err, &f) {
+		return err
+	}
+	return unreadable("read transaction %d at %s: %w", a.tx.xid, a.tx.final, err)
 }
 
 // position fills where the stream stands now into p.

@@ -13,7 +13,7 @@ import (
 // publication (a slot older than its publication fails for ever), an intent that is durable in Kafka, the
 // slot, the snapshot.
 func (h *session) firstStart(ctx context.Context) (*position, error) {
-	if err := h.readable(ctx); err != nil { // before there is a slot, which holds the log
+	if err := h.snapshotPossible(ctx); err != nil {
 		return nil, err
 	}
 	if h.cfg.Source.Snapshot == "initial_only" {
@@ -115,7 +115,7 @@ func (h *session) createSlot(ctx context.Context) (*position, error) {
 	close(done)
 	<-said
 	if err != nil {
-		return nil, h.streamFault(sqlState(err), fmt.Errorf("create slot %s: %w", h.cfg.Source.Postgres.Slot, plain(err)))
+		return nil, h.createFault(sqlState(err), fmt.Errorf("create slot %s: %w", h.cfg.Source.Postgres.Slot, plain(err)))
 	}
 	var at lsn
 	if err := at.UnmarshalText([]byte(res.ConsistentPoint)); err != nil {
@@ -124,6 +124,14 @@ func (h *session) createSlot(ctx context.Context) (*position, error) {
 	h.exported = res.SnapshotName
 	h.log.Info("slot created", "slot", res.SlotName, "lsn", at.String())
 	return h.afterSlot(at), nil
+}
+
+// createFault sorts an error of making a slot. What says of a slot that it is lost, says here that the server may have none.
+func (h *session) createFault(code string, err error) error {
+	if code == "53400" || code == "55000" {
+		return environment("pg.slots_exhausted", "raise max_replication_slots, which takes a restart of the server, or drop a slot that nobody reads (SELECT slot_name FROM pg_replication_slots WHERE NOT active)", "%w", err)
+	}
+	return h.streamFault(code, err)
 }
 
 func (h *session) sayBlockers(ctx context.Context, done <-chan struct{}) {

@@ -20,3 +20,8 @@ func environment(code, remedy string, format string, args ...any) error {
 func transient(code string, format string, args ...any) error {
 	return &outbox.Fault{Code: code, Class: outbox.Transient, Err: fmt.Errorf(format, args...)}
 }
+
+// unreadable is a fault for bytes that no second try would turn into a row.
+func unreadable(format string, args ...any) error {
+	return &outbox.Fault{Code: "pg.unreadable", Class: outbox.Internal, Err: fmt.Errorf(format, args...)}
+}

@@ -1,6 +1,7 @@
 package walstream_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -95,7 +96,7 @@ func TestRenamedTableStops(t *testing.T) {
 func TestPublicationMadeByUsLeavesTheApplicationAlone(t *testing.T) {
 	d := servers.Postgres(t, 15)
 	r := rig(t, d)
-	d.Exec(t, "ALTER TABLE outbox DROP CONSTRAINT outbox_pkey")
+	d.Exec(t, "ALTER TABLE outbox REPLICA IDENTITY NOTHING")
 	r.Begun(t)
 	r.Exec(t, "UPDATE outbox SET type = 'x'")
 	r.Exec(t, "DELETE FROM outbox")
@@ -107,6 +108,7 @@ func TestLostReplicaIdentityIsNoticed(t *testing.T) {
 	walstream.CheckPublicationEvery(t, 100*time.Millisecond)
 	d := servers.Postgres(t, 15)
 	r := rig(t, d)
+	r.Config.Source.HeartbeatInterval = time.Hour // nobody takes batches while it looks
 	rd := r.Start(t, r.Begun(t), false, true)
 	r.Exec(t, `INSERT INTO outbox VALUES ('a1', 'o', 'k', 't', '{}')`)
 	rd.Until("a row", func(f *sourcetest.Feed) bool { return len(f.IDs) > 0 })
@@ -122,6 +124,49 @@ func TestLostReplicaIdentityIsNoticed(t *testing.T) {
 	}
 	r.Exec(t, `INSERT INTO outbox VALUES ('a3', 'o', 'k', 't', '{}')`)
 	r.Rows(t, at, 1)
+}
+
+// TestKillAfterOurOwnChangeOfThePublication: the change is in the database, and in no position yet.
+func TestKillAfterOurOwnChangeOfThePublication(t *testing.T) {
+	walstream.CheckPublicationEvery(t, 100*time.Millisecond)
+	for _, test := range []struct{ name, before, after, comment, code string }{
+		{name: "ours alone"},
+		{name: "beside a comment", before: "COMMENT ON PUBLICATION %s IS 'it''s theirs'", comment: "it's theirs\n"},
+		{name: "then somebody's", after: "ALTER PUBLICATION %s SET (publish = 'delete')", code: "pg.publication_changed"},
+		{name: "then somebody's, and back", after: "ALTER PUBLICATION %[1]s SET (publish = 'delete'); ALTER PUBLICATION %[1]s SET (publish = 'insert')", code: "pg.publication_changed"},
+		{name: "somebody's before", before: "ALTER PUBLICATION %[1]s SET (publish = 'delete'); ALTER PUBLICATION %[1]s SET (publish = 'insert, update')", code: "pg.publication_changed"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := servers.Postgres(t, 15)
+			r := rig(t, d)
+			r.Config.Source.HeartbeatInterval = time.Hour
+			from := r.Begun(t)
+			if test.before != "" {
+				r.Exec(t, fmt.Sprintf(test.before, d.Name))
+			}
+			rd := r.Start(t, edited(t, from, map[string]any{"published": nil}), false, false) // takes what was before for good
+			d.Exec(t, "ALTER TABLE outbox DROP CONSTRAINT outbox_pkey")
+			servers.Eventually(t, sourcetest.Deadline, "an UPDATE to work again", func() bool {
+				_, err := r.DB.Exec("UPDATE outbox SET type = 'x'")
+				return err == nil
+			})
+			if err := rd.Stop(); err != nil {
+				t.Fatal(err)
+			}
+			if test.after != "" {
+				r.Exec(t, fmt.Sprintf(test.after, d.Name))
+			}
+			if test.code != "" {
+				wantFault(t, r.Start(t, from, false, true).Fault(), test.code, outbox.PositionLost)
+				return
+			}
+			r.Exec(t, `INSERT INTO outbox VALUES ('a1', 'o', 'k', 't', '{}')`)
+			r.Rows(t, from, 1)
+			if got := d.Text(t, "SELECT obj_description(oid, 'pg_publication') FROM pg_publication WHERE pubname = '"+d.Name+"'"); !strings.HasPrefix(got, test.comment) {
+				t.Errorf("the publication's comment is %q, want it to begin with %q", got, test.comment)
+			}
+		})
+	}
 }
 
 // TestIdlePipelineLetsTheWALGo: the outbox is quiet, a neighbour is busy, and the slot moves (G30).

@@ -43,7 +43,8 @@ type part struct {
 // snapshotState is how far the snapshot has come.
 type snapshotState struct {
 	Table int      `json:"table"` // index in source.tables
-	Key   []string `json:"key"`   // of the last published row, in the snapshot's order
+	Order []string `json:"order"` // by which the table is read
+	Key   []string `json:"key"`   // of the last published row, in that order
 	Rows  int64    `json:"rows"`
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // publicationState is what the publication publishes.
@@ -12,13 +13,16 @@ type publicationState struct {
 	updates bool
 	tables  map[tableName]string // why the table's rows are not all published; "" when they are
 	stamp   string               // another one after any change of the publication itself
+	before  string               // stamp before the last change, where that was ours
+	comment string
 	stamps  map[tableName]string // another one when the table left it and came back
 }
 
 // publicationState returns nil when there is no publication of our name.
 func (s *Source) publicationState(ctx context.Context, ask querier, version int) (*publicationState, error) {
 	name := quoteLiteral(s.cfg.Source.Postgres.Publication)
-	rows, err := ask(ctx, `SELECT pubinsert, oid || '.' || xmin, pubupdate FROM pg_publication WHERE pubname = `+name)
+	rows, err := ask(ctx, `SELECT pubinsert, p.oid || '.' || p.xmin, pubupdate, coalesce(description, ''), d.xmin = p.xmin FROM pg_publication p
+		LEFT JOIN pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_publication'::regclass WHERE pubname = `+name)
 	if err != nil {
 		return nil, transient("pg.connection", "look at publication %s: %w", s.cfg.Source.Postgres.Publication, plain(err))
 	}
@@ -26,6 +30,11 @@ func (s *Source) publicationState(ctx context.Context, ask querier, version int)
 		return nil, nil
 	}
 	state := &publicationState{inserts: rows[0].bool(0), updates: rows[0].bool(2), stamp: rows[0][1], tables: map[tableName]string{}, stamps: map[tableName]string{}}
+	comment, before, _ := strings.Cut(rows[0][3], ourChange)
+	state.comment = strings.TrimSuffix(comment, "\n")
+	if rows[0].bool(4) {
+		state.before = before
+	}
 	filter, cols := "''", "''"
 	if version >= 150000 {
 		filter = "coalesce(rowfilter, '')"
@@ -57,7 +66,7 @@ func (h *session) publicationCovers(ctx context.Context, stored bool) error {
 	}
 	now := state.published(h.cfg.Source.Tables)
 	if was := h.published; stored && was != nil {
-		if err := was.goesOn(now, h.cfg.Source.Postgres.Publication); err != nil {
+		if err := was.goesOn(now, state.before, h.cfg.Source.Postgres.Publication); err != nil {
 			return err
 		}
 	}
@@ -109,6 +118,10 @@ func (h *session) coveringPublication(ctx context.Context, stored bool) (*public
 	return state, nil
 }
 
+// ourChange leads from the comment of the publication to the stamp that it had before we changed it. Both are written in
+// one transaction, so a kill leaves no change that the next start would take for somebody's.
+const ourChange = "outferry has taken updates out of it; before that it was "
+
 // spareUpdates stops publishing updates when a table has lost its replica identity: while they are published the
 // server refuses the application's own UPDATEs of it.
 func (h *session) spareUpdates(ctx context.Context) error {
@@ -121,8 +134,9 @@ func (h *session) spareUpdates(ctx context.Context) error {
 		return err
 	}
 	pub := h.cfg.Source.Postgres.Publication
-	sql := fmt.Sprintf("ALTER PUBLICATION %s SET (publish = 'insert')", quoteIdent(pub))
 	if h.cfg.Source.Postgres.Create {
+		comment := strings.TrimPrefix(state.comment+"\n"+ourChange+state.stamp, "\n")
+		sql := fmt.Sprintf("ALTER PUBLICATION %[1]s SET (publish = 'insert'); COMMENT ON PUBLICATION %[1]s IS %[2]s", quoteIdent(pub), quoteLiteral(comment))
 		if err = exec(ctx, h.cat, sql); err == nil {
 			h.log.Warn("updates are not published any more: a table has no replica identity, and its UPDATEs would fail", "publication", pub, "code", "pg.no_replica_identity")
 			return h.restamp(ctx)
@@ -157,10 +171,11 @@ func (s *publicationState) published(tables []string) published {
 	return p
 }
 
-// goesOn checks that nothing left since then. Tables that the file names anew are no matter.
-func (p published) goesOn(now published, name string) error {
+// goesOn checks that nothing left since then, where before is the stamp that a change of ours replaced. Tables that the
+// file names anew are no matter.
+func (p published) goesOn(now published, before, name string) error {
 	for table, stamp := range p {
-		if later, ok := now[table]; ok && later != stamp {
+		if later, ok := now[table]; ok && later != stamp && (table != "" || before != stamp) {
 			what := "table " + table + " left publication " + name + " and came back"
 			if table == "" {
 				what = "publication " + name + " was altered or made anew"

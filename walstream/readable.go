@@ -24,6 +24,24 @@ func (h *session) readable(ctx context.Context) error {
 	return nil
 }
 
+// snapshotPossible looks ahead before there is a slot, which holds the log.
+func (h *session) snapshotPossible(ctx context.Context) error {
+	if err := h.readable(ctx); err != nil || h.cfg.Source.Snapshot == "no_data" {
+		return err
+	}
+	for _, text := range h.cfg.Source.Tables {
+		t := parseTable(text)
+		key, err := h.primaryKey(ctx, t)
+		if err == nil && len(key) == 0 {
+			err = h.withoutKey(ctx, t, false)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (h *session) tableReadable(ctx context.Context, t tableState) error {
 	r, err := queryOne(ctx, h.cat, `SELECT has_schema_privilege(c.relnamespace, 'USAGE'), row_security_active(c.oid),
 		(SELECT bool_and(has_column_privilege(c.oid, a.attnum, 'SELECT')) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)

@@ -108,17 +108,15 @@ func (h *session) begin(ctx context.Context, from outbox.Position) (*position, e
 
 // emit hands an empty batch over that only carries a position, and waits until it is durable.
 func (h *session) emit(ctx context.Context, p *position) error {
-	b := h.pool.Get(0)
-	if b == nil {
-		return fmt.Errorf("hand over position: no batch is free")
+	b, err := h.pool.Wait(ctx, 0)
+	if err != nil {
+		return err
 	}
 	b.Position, b.Dry = p.appendTo(b.Position[:0]), true
-	select {
-	case h.out <- b:
-		return h.awaitConfirm(ctx, p.Phase)
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := b.Send(ctx, h.out); err != nil {
+		return err
 	}
+	return h.awaitConfirm(ctx, p.Phase)
 }
 
 // stream starts replication at pos and reads until ctx ends.

@@ -2,9 +2,9 @@ package walstream
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,9 +13,6 @@ import (
 
 	"outferry/outbox"
 )
-
-// rowKey tells rows of the seam apart: a hash of table and primary key, or of all values without one.
-type rowKey [16]byte
 
 // snapshot publishes the rows that were in the tables at pos.LSN, and returns the position from which to
 // stream. The first attempt reads the snapshot that the slot exported. That dies with its process, so a
@@ -63,7 +60,7 @@ type snapshotReader struct {
 	expected int64
 	done     int64
 	b        *outbox.Batch
-	keys     map[string][]int // by table
+	keys     map[*outbox.Table][]int // by shape: a column's place is not the same in each
 }
 
 func (sn *snapshotReader) begin(ctx context.Context) error {
@@ -86,109 +83,6 @@ func (sn *snapshotReader) begin(ctx context.Context) error {
 	return nil
 }
 
-// readSeam collects the rows that the log holds between the slot's point and this snapshot.
-func (sn *snapshotReader) readSeam(ctx context.Context) error {
-	r, err := queryOne(ctx, sn.cat, "SELECT pg_current_wal_insert_lsn(), pg_backend_pid()")
-	if err != nil {
-		return transient("pg.connection", "begin snapshot: %w", plain(err))
-	}
-	now := r.lsn(0)
-	if err := sn.awaitFlush(ctx, now); err != nil {
-		return err
-	}
-	sn.seam = map[rowKey]struct{}{}
-	asm := newAssembler(&sn.pos, func(m relationMessage) (*outbox.Table, error) { return sn.describe(ctx, m) })
-	sql := fmt.Sprintf("SELECT data FROM pg_logical_slot_peek_binary_changes(%s, %s, NULL, 'proto_version', '1', 'publication_names', %s)",
-		quoteLiteral(sn.cfg.Source.Postgres.Slot), quoteLiteral(now.String()), quoteLiteral(quoteIdent(sn.cfg.Source.Postgres.Publication)))
-	peek, err := sn.connect(ctx, false)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = peek.Close(context.WithoutCancel(ctx)) }()
-	err = eachRow(ctx, peek, sql, func(values [][]byte) error { return sn.seamMessage(ctx, asm, values[0]) })
-	if err != nil {
-		return sn.streamFault(sqlState(err), fmt.Errorf("read the log from slot %s up to the snapshot: %w", sn.cfg.Source.Postgres.Slot, plain(err)))
-	}
-	sn.log.Info("snapshot resumes", "rows_done", sn.pos.Snapshot.Rows, "rows_in_log", len(sn.seam))
-	return nil
-}
-
-func (sn *snapshotReader) awaitFlush(ctx context.Context, at lsn) error {
-	for {
-		r, err := queryOne(ctx, sn.cat, "SELECT pg_current_wal_flush_lsn()")
-		if err != nil {
-			return transient("pg.connection", "wait for the WAL to be flushed: %w", plain(err))
-		}
-		if r.lsn(0) >= at {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-func (sn *snapshotReader) seamMessage(ctx context.Context, asm *assembler, data []byte) error {
-	raw, err := unhex(data)
-	if err != nil {
-		return err
-	}
-	var b outbox.Batch
-	if err := asm.message(&b, raw); err != nil {
-		return err
-	}
-	for i := range b.Rows {
-		if r := &b.Rows[i]; r.Op == outbox.Insert {
-			keys, err := sn.keyColumns(ctx, r.Table)
-			if err != nil {
-				return err
-			}
-			sn.seam[keyOf(r.Table, r.Values, keys)] = struct{}{}
-		}
-	}
-	return nil
-}
-
-func keyOf(t *outbox.Table, values [][]byte, keys []int) rowKey {
-	sum := sha256.New()
-	fmt.Fprintf(sum, "%s", t)
-	for _, i := range keys {
-		fmt.Fprintf(sum, "\x00%d:", len(values[i]))
-		sum.Write(values[i])
-	}
-	return rowKey(sum.Sum(nil))
-}
-
-// keyColumns returns the places of the primary key's columns, or of all.
-func (sn *snapshotReader) keyColumns(ctx context.Context, t *outbox.Table) ([]int, error) {
-	if keys, ok := sn.keys[t.String()]; ok {
-		return keys, nil
-	}
-	rows, err := query(ctx, sn.cat, fmt.Sprintf(`SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey)
-		WHERE i.indisprimary AND i.indrelid = %s::regclass`, quoteLiteral(tableName{t.Schema, t.Name}.sql())))
-	if err != nil {
-		return nil, transient("pg.connection", "read the primary key of %s: %w", t, plain(err))
-	}
-	var keys []int
-	for _, r := range rows {
-		if i := t.Index(r[0]); i >= 0 {
-			keys = append(keys, i)
-		}
-	}
-	if len(keys) == 0 {
-		for i := range t.Columns {
-			keys = append(keys, i)
-		}
-	}
-	if sn.keys == nil {
-		sn.keys = map[string][]int{}
-	}
-	sn.keys[t.String()] = keys
-	return keys, nil
-}
-
 // table publishes one table's rows.
 func (sn *snapshotReader) table(ctx context.Context, index int, state tableState) error {
 	t, err := tableOf(ctx, sn.ask, state)
@@ -202,10 +96,13 @@ func (sn *snapshotReader) table(ctx context.Context, index int, state tableState
 	if err != nil {
 		return err
 	}
-	if index != sn.pos.Snapshot.Table {
-		sn.pos.Snapshot = &snapshotState{Table: index}
+	if len(keys) == 0 {
+		return sn.withoutKey(ctx, state.tableName, sn.pos.Snapshot.Key != nil)
 	}
 	order := sn.order(t, keys)
+	if err := sn.enter(index, state.tableName, order); err != nil {
+		return err
+	}
 	if err := exec(ctx, sn.cat, "DECLARE outferry NO SCROLL CURSOR FOR "+selectSQL(t, state.tableName, order, sn.pos.Snapshot.Key)); err != nil {
 		return sn.readFault(state.tableName, err)
 	}
@@ -229,7 +126,42 @@ func (sn *snapshotReader) table(ctx context.Context, index int, state tableState
 	return exec(ctx, sn.cat, "CLOSE outferry")
 }
 
-func (sn *snapshotReader) readFault(t tableName, err error) error {
+// enter moves the position into a table, or goes on in the one where it stands: by another order that would leave out rows
+// or repeat them.
+func (sn *snapshotReader) enter(index int, t tableName, order []string) error {
+	at := sn.pos.Snapshot
+	if index != at.Table || at.Key == nil {
+		sn.pos.Snapshot = &snapshotState{Table: index, Order: order}
+		return nil
+	}
+	if !slices.Equal(at.Order, order) {
+		return keyChanged(fmt.Errorf("go on with the snapshot of %s: it was read by %s, and would be by %s now", t, strings.Join(at.Order, ", "), strings.Join(order, ", ")))
+	}
+	return nil
+}
+
+func keyChanged(err error) error {
+	return lost("pg.key_changed", "undo the change of the primary key or of router.columns.timestamp until the snapshot is over, or start over with outferry offsets reset NAME", err)
+}
+
+// withoutKey: rows without a primary key have no order in which a snapshot could go on after a stop. An empty table
+// needs none.
+func (h *session) withoutKey(ctx context.Context, t tableName, begun bool) error {
+	rows, err := query(ctx, h.cat, "SELECT 1 FROM "+t.sql()+" LIMIT 1")
+	if err != nil {
+		return h.readFault(t, err)
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	remedy := "add a primary key to " + t.sql()
+	if !begun {
+		remedy += ", or set source.snapshot to no_data"
+	}
+	return environment("pg.no_primary_key", remedy, "snapshot of %s: it has rows and no primary key that the log has too", t)
+}
+
+func (h *session) readFault(t tableName, err error) error {
 	var f *outbox.Fault
 	var long *pgproto3.ExceededMaxBodyLenErr
 	switch {
@@ -238,7 +170,7 @@ func (sn *snapshotReader) readFault(t tableName, err error) error {
 	case errors.As(err, &long):
 		return &outbox.Fault{Code: "row.too_large", Class: outbox.Internal, Err: fmt.Errorf("snapshot of %s: %w", t, err), Remedy: "raise source.max_row, or delete the row"}
 	case sqlState(err) == "42501":
-		return environment("pg.permission", fmt.Sprintf("run as the table's owner: GRANT SELECT ON %s TO %s; where row security hides rows the role needs BYPASSRLS; or set source.snapshot to no_data", t.sql(), quoteIdent(sn.cfg.Source.User)),
+		return environment("pg.permission", fmt.Sprintf("run as the table's owner: GRANT SELECT ON %s TO %s; where row security hides rows the role needs BYPASSRLS; or set source.snapshot to no_data", t.sql(), quoteIdent(h.cfg.Source.User)),
 			"snapshot of %s: %w", t, plain(err))
 	}
 	return transient("pg.connection", "snapshot of %s: %w", t, plain(err))
@@ -253,12 +185,8 @@ func (sn *snapshotReader) estimate(ctx context.Context, state tableState) error 
 	return nil
 }
 
-// order is how the rows are read: the mapped timestamp first, where there is one, then the primary key; a table
-// without one by the place of its rows.
+// order is how the rows are read: the mapped timestamp first, where there is one, then the primary key.
 func (sn *snapshotReader) order(t *outbox.Table, keys []int) []string {
-	if len(keys) == len(t.Columns) {
-		return []string{"ctid"}
-	}
 	var order []string
 	if i := t.Index(sn.cfg.Router.Columns.Timestamp); i >= 0 {
 		if k := t.Columns[i].Kind; k == outbox.Timestamp || k == outbox.TimestampTZ || k == outbox.Date {
@@ -313,7 +241,7 @@ func (sn *snapshotReader) row(ctx context.Context, t *outbox.Table, keys []int, 
 		sn.b.Buf = append(sn.b.Buf, v...)
 		var err error
 		if r.Values[i], err = canonical(t.Columns[i].Kind, sn.b.Buf[at:len(sn.b.Buf):len(sn.b.Buf)]); err != nil {
-			return fmt.Errorf("column %s: %w", t.Columns[i].Name, err)
+			return unreadable("snapshot of %s: column %s: %w", t, t.Columns[i].Name, err)
 		}
 	}
 	sn.passed(values[n:])
@@ -338,17 +266,12 @@ func (sn *snapshotReader) room(ctx context.Context, size int) error {
 			return err
 		}
 	}
-	for sn.b == nil {
-		if sn.b = sn.pool.Get(size); sn.b != nil {
-			break
-		}
-		select {
-		case <-sn.pool.Freed():
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	if sn.b != nil {
+		return nil
 	}
-	return nil
+	var err error
+	sn.b, err = sn.pool.Wait(ctx, size)
+	return err
 }
 
 func (sn *snapshotReader) handOver(ctx context.Context) error {
@@ -362,12 +285,7 @@ func (sn *snapshotReader) handOver(ctx context.Context) error {
 	if sn.opt.Progress != nil {
 		sn.opt.Progress(sn.done, max(sn.expected, sn.done))
 	}
-	select {
-	case sn.out <- b:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return b.Send(ctx, sn.out)
 }
 
 // eachRow runs a query and calls f with each row as it comes. The values die with the call.

@@ -226,9 +226,10 @@ func (st *stream) dry(ctx context.Context) error {
 	return st.replace(ctx, 0, true)
 }
 
-// behind reports backlog: the last transaction is old. While it lasts the reader naps. The server sends a segment a message and a reader that is always awake makes both sides pay
-// for each; asleep for half a millisecond it finds many, and reads nearly three times as many one-row
-// transactions a second. A live transaction never waits for it.
+// behind reports backlog: the last transaction is old. While it lasts the reader naps. The server sends a
+// segment a message, and a reader that is always awake makes both sides pay for each; asleep for half a
+// millisecond it finds many, and reads nearly three times as many one-row transactions a second. A live
+// transaction never waits for it.
 func (st *stream) behind() bool {
 	return !st.opt.Single && time.Since(time.UnixMicro(st.asm.tx.commit)) > behindAfter && st.asm.tx.commit > 0
 }
@@ -319,7 +320,7 @@ func (st *stream) copyData(body []byte) error {
 			return errShort
 		}
 		if err := st.asm.message(st.b, d.data); err != nil {
-			return st.located(err)
+			return st.asm.located(err)
 		}
 		return nil
 	case 'k':
@@ -365,17 +366,6 @@ func (st *stream) serverError(body []byte) error {
 		return transient("pg.protocol", "read error of the server: %w", err)
 	}
 	return st.streamFault(e.Code, fmt.Errorf("stream from slot %s: %s (SQLSTATE %s)", st.cfg.Source.Postgres.Slot, e.Message, e.Code))
-}
-
-// located says where in the log an error stands. A fault keeps its code; anything else is a message
-// that we can't read, which stops the pipeline rather than skip a row.
-func (st *stream) located(err error) error {
-	var f *outbox.Fault
-	if errors.As(err, &f) {
-		return err
-	}
-	return &outbox.Fault{Code: "pg.unreadable", Class: outbox.Internal,
-		Err: fmt.Errorf("read transaction %d at %s: %w", st.asm.tx.xid, st.asm.tx.final, err)}
 }
 
 // sendStatus sends a standby status update. All three positions are the confirmed one: the library's

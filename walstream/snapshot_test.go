@@ -1,0 +1,197 @@
+package walstream_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"outferry/internal/servers"
+	"outferry/internal/sourcetest"
+	"outferry/outbox"
+	"outferry/walstream"
+)
+
+const somebodysRow = `INSERT INTO outbox VALUES (gen_random_uuid(), 'o', 'k', 't', '{}')`
+
+// cutSnapshot begins a snapshot of n rows, stops behind its first one, and returns the position there.
+func cutSnapshot(t *testing.T, r *sourcetest.Rig, n int) outbox.Position {
+	t.Helper()
+	r.Exec(t, fmt.Sprintf(`INSERT INTO outbox SELECT 'old-' || n, 'o', 'k', 't', '{}' FROM generate_series(1, %d) n`, n))
+	rd := r.Start(t, nil, true, true)
+	at := rd.Until("a row of the snapshot", func(f *sourcetest.Feed) bool { return len(f.IDs) > 0 }).Last()
+	if err := rd.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+// TestSnapshotWaitsForTheLastBatches: where Kafka is the slower side, all batches are out when the snapshot ends.
+func TestSnapshotWaitsForTheLastBatches(t *testing.T) {
+	d := servers.Postgres(t, 15)
+	r := rig(t, d)
+	r.Config.Kafka.MaxBuffered = 2 * outbox.BatchBytes
+	r.Exec(t, `INSERT INTO outbox SELECT n, 'o', 'k', 't', repeat('x', 1000) FROM generate_series(1, 400) n`)
+	src := walstream.New(r.Config, testLog(t), walstream.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	out, ended := make(chan *outbox.Batch), make(chan error, 1)
+	go func() { ended <- src.Run(ctx, nil, out) }()
+	next := func() *outbox.Batch {
+		t.Helper()
+		select {
+		case b := <-out:
+			return b
+		case err := <-ended:
+			t.Fatalf("the source ended: %v", err)
+		case <-time.After(sourcetest.Deadline):
+			t.Fatal("no batch came")
+		}
+		return nil
+	}
+	intent := next()
+	src.Confirm(intent.Position)
+	intent.Release()
+	held := []*outbox.Batch{next(), next()}
+	if n := len(held[0].Rows) + len(held[1].Rows); n != 400 || src.Inflight() != 2*outbox.BatchBytes {
+		t.Fatalf("%d rows in %d bytes are out, want 400 rows in all that may be out", n, src.Inflight())
+	}
+	servers.Eventually(t, sourcetest.Deadline, "the snapshot to end", func() bool {
+		return d.Text(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = '"+d.Name+"' AND application_name = 'outferry-posts' AND xact_start IS NOT NULL") == "0"
+	})
+	for _, b := range held {
+		src.Confirm(b.Position)
+		b.Release()
+	}
+	if at := next().Position.String(); !strings.Contains(at, `"phase":"stream"`) {
+		t.Errorf("after the snapshot came %s", at)
+	}
+	cancel()
+	<-ended
+}
+
+// TestRenameInACutOffSnapshotStops: what the log holds of the table's other name must not be tried again for ever.
+func TestRenameInACutOffSnapshotStops(t *testing.T) {
+	d := servers.Postgres(t, 15)
+	r := rig(t, d)
+	at := cutSnapshot(t, r, 50)
+	r.Exec(t, somebodysRow)
+	r.Exec(t, "ALTER TABLE outbox RENAME TO outbox_2")
+	r.Exec(t, strings.Replace(somebodysRow, "outbox", "outbox_2", 1))
+	r.Exec(t, "ALTER TABLE outbox_2 RENAME TO outbox")
+	wantFault(t, r.Start(t, at, false, true).Fault(), "pg.table_renamed", outbox.PositionLost)
+}
+
+// TestSnapshotGoesOnInAnyShape: columns that come and go while a snapshot is cut off move the key's place in the log's rows.
+func TestSnapshotGoesOnInAnyShape(t *testing.T) {
+	r := rig(t, servers.Postgres(t, 15))
+	r.Exec(t, "DROP TABLE outbox; CREATE TABLE outbox (gone int, id varchar(64) PRIMARY KEY, aggregatetype text, aggregateid text, type text, payload text)")
+	insert := func(id string) string {
+		return "INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload) VALUES ('" + id + "', 'o', 'k', 't', '{}')"
+	}
+	for n := range 50 {
+		r.Exec(t, insert(fmt.Sprintf("old-%02d", n)))
+	}
+	rd := r.Start(t, nil, true, true)
+	f := rd.Until("a row of the snapshot", func(f *sourcetest.Feed) bool { return len(f.IDs) > 0 })
+	if err := rd.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	r.Exec(t, insert("new-1"))
+	r.Exec(t, "ALTER TABLE outbox DROP COLUMN gone")
+	r.Exec(t, insert("new-2"))
+	rest := r.Rows(t, f.Last(), 52-len(f.IDs))
+	seen := map[string]bool{}
+	for _, id := range append(f.IDs, rest.IDs...) {
+		seen[id] = true
+	}
+	if len(seen) != 52 {
+		t.Errorf("got %d different rows, want 52: %v", len(seen), rest.IDs)
+	}
+}
+
+// TestSnapshotGoesOnByTheSameKeyOnly: by another one it would leave rows out or repeat them.
+func TestSnapshotGoesOnByTheSameKeyOnly(t *testing.T) {
+	for _, test := range []struct {
+		name, alter string
+		timestamp   string
+	}{
+		{name: "another key", alter: "ALTER TABLE outbox DROP CONSTRAINT outbox_pkey, ADD PRIMARY KEY (id, aggregateid)"},
+		{name: "a key of the same size", alter: "UPDATE outbox SET aggregateid = id; ALTER TABLE outbox DROP CONSTRAINT outbox_pkey, ADD PRIMARY KEY (aggregateid)"},
+		{name: "another name of its column", alter: "ALTER TABLE outbox RENAME COLUMN id TO event_id"},
+		{name: "another time of the row", alter: "ALTER TABLE outbox ADD COLUMN at timestamptz DEFAULT now()", timestamp: "at"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := rig(t, servers.Postgres(t, 15))
+			at := cutSnapshot(t, r, 50)
+			r.Exec(t, somebodysRow)
+			r.Exec(t, test.alter)
+			r.Config.Router.Columns.Timestamp = test.timestamp
+			rd := r.Start(t, at, false, true)
+			wantFault(t, rd.Fault(), "pg.key_changed", outbox.PositionLost)
+			if len(rd.Feed.IDs) > 0 {
+				t.Errorf("it published %d rows first", len(rd.Feed.IDs))
+			}
+		})
+	}
+}
+
+// TestSnapshotNeedsAPrimaryKey: rows without one have no order by which a snapshot that was cut off could go on.
+func TestSnapshotNeedsAPrimaryKey(t *testing.T) {
+	for _, test := range []struct{ name, alter string }{
+		{"none", "ALTER TABLE outbox DROP CONSTRAINT outbox_pkey"},
+		{"of a column that the log leaves out", "ALTER TABLE outbox DROP CONSTRAINT outbox_pkey, ADD COLUMN made text GENERATED ALWAYS AS (id || 'x') STORED, ADD PRIMARY KEY (made)"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := servers.Postgres(t, 15)
+			r := rig(t, d)
+			r.Exec(t, test.alter)
+			r.Exec(t, somebodysRow)
+			rd := r.Start(t, nil, false, true)
+			wantFault(t, rd.Fault(), "pg.no_primary_key", outbox.Environment)
+			if n := d.Text(t, "SELECT count(*) FROM pg_replication_slots WHERE slot_name = '"+d.Name+"'"); n != "0" || len(rd.Feed.IDs) > 0 {
+				t.Errorf("it made %s slots and published %d rows first", n, len(rd.Feed.IDs))
+			}
+		})
+	}
+}
+
+// TestSnapshotThatLostItsPrimaryKeyStops: the key goes while the snapshot is cut off.
+func TestSnapshotThatLostItsPrimaryKeyStops(t *testing.T) {
+	r := rig(t, servers.Postgres(t, 15))
+	at := cutSnapshot(t, r, 50)
+	r.Exec(t, "ALTER TABLE outbox DROP CONSTRAINT outbox_pkey")
+	r.Exec(t, somebodysRow)
+	rd := r.Start(t, at, false, true)
+	wantFault(t, rd.Fault(), "pg.no_primary_key", outbox.Environment)
+	if len(rd.Feed.IDs) > 0 {
+		t.Errorf("it published %d rows first", len(rd.Feed.IDs))
+	}
+}
+
+// TestEmptyTableNeedsNoPrimaryKey: nothing is to be put in order.
+func TestEmptyTableNeedsNoPrimaryKey(t *testing.T) {
+	r := rig(t, servers.Postgres(t, 15))
+	r.Exec(t, "ALTER TABLE outbox DROP CONSTRAINT outbox_pkey")
+	rd := r.Start(t, nil, false, true)
+	rd.Until("the stream", func(f *sourcetest.Feed) bool {
+		return strings.Contains(f.Last().String(), `"phase":"stream"`)
+	})
+	r.Exec(t, somebodysRow)
+	rd.Until("a row", func(f *sourcetest.Feed) bool { return len(f.IDs) == 1 })
+}
+
+// TestNoSlotIsFree: somebody must make room, and a retry does not.
+func TestNoSlotIsFree(t *testing.T) {
+	for _, slots := range []int{0, 1} {
+		t.Run(fmt.Sprintf("max_replication_slots = %d", slots), func(t *testing.T) {
+			p := servers.StartPostgres(t, servers.PostgresOptions{Version: 15, Settings: []string{fmt.Sprintf("max_replication_slots = %d", slots)}})
+			d := p.Database(t)
+			r := rig(t, d)
+			if slots > 0 {
+				d.Exec(t, "SELECT pg_create_physical_replication_slot('theirs')")
+			}
+			wantFault(t, r.Start(t, nil, false, true).Fault(), "pg.slots_exhausted", outbox.Environment)
+		})
+	}
+}
