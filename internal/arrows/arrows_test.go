@@ -39,7 +39,7 @@ var only = map[string][]string{
 	"gopkg.in/yaml.v3":                   {"configs"},
 	"github.com/spf13/cobra":             {"cmd/outferry"},
 	"github.com/jackc/pglogrepl":         {"walstream"},
-	"github.com/go-mysql-org/go-mysql":   {"binlog"},
+	"github.com/go-mysql-org/go-mysql":   {"binlog", "cmd/outferry"}, // outferry bench writes rows
 	"github.com/twmb/franz-go/pkg/kfake": {"internal/demo"},
 }
 
