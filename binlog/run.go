@@ -3,7 +3,6 @@ package binlog
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/go-mysql-org/go-mysql/client"
 
@@ -197,15 +196,13 @@ func (h *session) identity(phase string) *position {
 
 // emit hands an empty batch over that only carries a position, and waits until it is durable.
 func (h *session) emit(ctx context.Context, p *position) error {
-	b := h.pool.Get(0)
-	if b == nil {
-		return fmt.Errorf("hand over position: no batch is free")
+	b, err := h.pool.Wait(ctx, 0)
+	if err != nil {
+		return err
 	}
 	b.Position, b.Dry = p.appendTo(b.Position[:0]), true
-	select {
-	case h.out <- b:
-		return h.awaitConfirm(ctx, p.Phase)
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := b.Send(ctx, h.out); err != nil {
+		return err
 	}
+	return h.awaitConfirm(ctx, p.Phase)
 }

@@ -126,12 +126,14 @@ func (s *seamReader) collect(size int) (*outbox.Batch, error) {
 		key, ok := s.keys[r.Table]
 		if !ok {
 			var err error
-			if key, err = s.primaryKey(r.Table); err != nil {
+			if key, err = s.keyColumns(r.Table); err != nil {
 				return nil, err
 			}
 			s.keys[r.Table] = key
 		}
-		s.seam[keyOf(r.Table, r.Values, key)] = struct{}{}
+		if len(key) > 0 { // else the table is refused, unless it is empty
+			s.seam[keyOf(r.Table, r.Values, key)] = struct{}{}
+		}
 	}
 	if cap(b.Buf) >= size {
 		b.Rows, b.Buf = b.Rows[:0], b.Buf[:0]

@@ -20,6 +20,9 @@ import (
 // transaction is visible, so the set comes first and the snapshot later. Without numbers MySQL logs a
 // transaction before others can see it, so there a moment's read lock on the outbox tables is the only proof.
 func (h *session) firstSnapshot(ctx context.Context, before layouts) (pos *position, err error) {
+	if err := h.snapshotPossible(); err != nil {
+		return nil, err
+	}
 	switch {
 	case h.srv.kind == mariaKind:
 		if err = h.openSnapshot(ctx); err == nil {
@@ -39,6 +42,20 @@ func (h *session) firstSnapshot(ctx context.Context, before layouts) (pos *posit
 	pos.Phase, pos.Snapshot = phaseSnapshot, &snapshotState{}
 	h.log.Info("first start", "position", pos.String(), "snapshot", h.cfg.Source.Snapshot)
 	return pos, h.emit(ctx, pos)
+}
+
+// snapshotPossible looks ahead before there is a position, which would ask for the snapshot whatever the file says then.
+func (h *session) snapshotPossible() error {
+	for _, t := range h.tables(h.srv) {
+		key, err := h.primaryKey(t)
+		if err == nil && len(key) == 0 {
+			err = h.withoutKey(h.cat, t, false)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // openSnapshot opens a connection that sees the tables as they are at this moment.
@@ -194,19 +211,19 @@ func (sn *snapshotReader) open() error {
 
 // table publishes one table's rows.
 func (sn *snapshotReader) table(index int, t tableName) error {
-	if index != sn.pos.Snapshot.Table {
-		sn.pos.Snapshot = &snapshotState{Table: index}
-	}
 	src, err := sn.describe(t)
 	if err != nil {
 		return err
 	}
 	if len(src.primary) == 0 {
-		return sn.withoutKey(t)
+		return sn.withoutKey(sn.snap, t, len(sn.pos.Snapshot.Key) > 0)
+	}
+	if err := sn.enter(index, src); err != nil {
+		return err
 	}
 	rows, err := selectRows(sn.snap, src.sql(sn.pos.Snapshot.Key), int(sn.cfg.Source.MaxRow)+wireBuffer, max(sn.set.readTimeout, time.Hour))
 	if err != nil {
-		return sn.fault(t, err)
+		return sn.readFault(t, err)
 	}
 	for {
 		values, err := rows.next()
@@ -217,34 +234,59 @@ func (sn *snapshotReader) table(index int, t tableName) error {
 			err = sn.row(src, values)
 		}
 		if err != nil {
-			return sn.fault(t, err)
+			return sn.readFault(t, err)
 		}
 	}
 }
 
+// enter moves the position into a table, or goes on in the one where it stands: by another order that would leave out rows
+// or repeat them.
+func (sn *snapshotReader) enter(index int, src *snapshotTable) error {
+	var now []string
+	for _, i := range src.order {
+		now = append(now, src.columns[i].name+" "+src.columns[i].columnType)
+	}
+	at := sn.pos.Snapshot
+	if index != at.Table || len(at.Key) == 0 {
+		sn.pos.Snapshot = &snapshotState{Table: index, Order: now}
+		return nil
+	}
+	if !slices.Equal(at.Order, now) {
+		return keyChanged("go on with the snapshot of %s: it was read by %s, and would be by %s now", src.tableName, strings.Join(at.Order, ", "), strings.Join(now, ", "))
+	}
+	return nil
+}
+
+func keyChanged(format string, args ...any) error {
+	return lost("mysql.key_changed", "undo the change of the primary key or of router.columns.timestamp until the snapshot is over, or start over with outferry offsets reset NAME", format, args...)
+}
+
 // withoutKey: rows without a key have no order in which a snapshot could go on after a stop. An empty table,
 // as every BLACKHOLE table is, needs none.
-func (sn *snapshotReader) withoutKey(t tableName) error {
-	rows, err := query(sn.snap, "SELECT 1 FROM "+t.sql()+" LIMIT 1")
+func (h *session) withoutKey(c *client.Conn, t tableName, begun bool) error {
+	rows, err := query(c, "SELECT 1 FROM "+t.sql()+" LIMIT 1")
 	if err != nil {
-		return sn.fault(t, err)
+		return h.readFault(t, err)
 	}
 	if len(rows) == 0 {
 		return nil
 	}
-	return environment("mysql.no_primary_key", fmt.Sprintf("add a primary key to %s, or set source.snapshot to no_data", t.sql()),
-		"snapshot of %s: it has rows and no primary key", t)
+	remedy := "add a primary key to " + t.sql()
+	if !begun {
+		remedy += ", or set source.snapshot to no_data"
+	}
+	return environment("mysql.no_primary_key", remedy, "snapshot of %s: it has rows and no primary key", t)
 }
 
-func (sn *snapshotReader) fault(t tableName, err error) error {
+func (h *session) readFault(t tableName, err error) error {
 	var f *outbox.Fault
 	switch {
-	case errors.As(err, &f), sn.ctx.Err() != nil:
+	case errors.As(err, &f), h.ctx.Err() != nil:
 		return err
 	case errors.Is(err, errTooLarge):
 		return &outbox.Fault{Code: "row.too_large", Class: outbox.Internal, Err: fmt.Errorf("snapshot of %s: %w", t, err), Remedy: "raise source.max_row, or delete the row"}
 	case errorCode(err) == 1142 || errorCode(err) == 1143:
-		return environment("mysql.permission", fmt.Sprintf("GRANT SELECT ON %s TO %s, or set source.snapshot to no_data", t.sql(), sn.srv.account), "snapshot of %s: %w", t, err)
+		return environment("mysql.permission", fmt.Sprintf("GRANT SELECT ON %s TO %s, or set source.snapshot to no_data", t.sql(), h.srv.account), "snapshot of %s: %w", t, err)
 	}
 	return transient("mysql.connection", "snapshot of %s: %w", t, err)
 }
@@ -289,17 +331,12 @@ func (sn *snapshotReader) room(size int) error {
 			return err
 		}
 	}
-	for sn.b == nil {
-		if sn.b = sn.pool.Get(size); sn.b != nil {
-			break
-		}
-		select {
-		case <-sn.pool.Freed():
-		case <-sn.ctx.Done():
-			return sn.ctx.Err()
-		}
+	if sn.b != nil {
+		return nil
 	}
-	return nil
+	var err error
+	sn.b, err = sn.pool.Wait(sn.ctx, size)
+	return err
 }
 
 func (sn *snapshotReader) handOver() error {
@@ -313,10 +350,5 @@ func (sn *snapshotReader) handOver() error {
 	if sn.opt.Progress != nil {
 		sn.opt.Progress(sn.done, max(sn.expected, sn.done))
 	}
-	select {
-	case sn.out <- b:
-		return nil
-	case <-sn.ctx.Done():
-		return sn.ctx.Err()
-	}
+	return b.Send(sn.ctx, sn.out)
 }

@@ -1,13 +1,17 @@
 package binlog_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"outferry/binlog"
 	"outferry/configs"
 	"outferry/internal/servers"
+	"outferry/internal/sourcetest"
+	"outferry/outbox"
 )
 
 // TestSnapshotGoesOnByAnyKey: cut after each few rows, it brings every row once, whatever the key is made of.
@@ -68,4 +72,106 @@ func TestSnapshotGoesOnByAnyKey(t *testing.T) {
 			t.Errorf("got %d rows, want %d", len(seen), total)
 		}
 	})
+}
+
+// TestSnapshotWaitsForTheLastBatches: where Kafka is the slower side, all batches are out when the snapshot ends.
+func TestSnapshotWaitsForTheLastBatches(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d := servers.StartMySQL(t, servers.MySQLOptions{Version: version}).Database(t)
+		d.Exec(t, tablesSQL)
+		for n := range 4 {
+			values := strings.Repeat("(UUID(), 'o', 'k', 't', REPEAT('x', 1000)), ", 100)
+			d.Exec(t, fmt.Sprintf("INSERT INTO outbox VALUES %s('last%d', 'o', 'k', 't', '')", values, n))
+		}
+		src := binlog.New(file(t, d, func(c *configs.Pipeline) { c.Kafka.MaxBuffered = 2 * outbox.BatchBytes }), testLog(t), binlog.Options{})
+		ctx, cancel := context.WithCancel(t.Context())
+		out, ended := make(chan *outbox.Batch), make(chan error, 1)
+		go func() { ended <- src.Run(ctx, nil, out) }()
+		next := func() *outbox.Batch {
+			t.Helper()
+			select {
+			case b := <-out:
+				return b
+			case err := <-ended:
+				t.Fatalf("the source ended: %v", err)
+			case <-time.After(sourcetest.Deadline):
+				t.Fatal("no batch came")
+			}
+			return nil
+		}
+		first := next()
+		src.Confirm(first.Position)
+		first.Release()
+		held := []*outbox.Batch{next(), next()}
+		if n := len(held[0].Rows) + len(held[1].Rows); n != 404 || src.Inflight() != 2*outbox.BatchBytes {
+			t.Fatalf("%d rows in %d bytes are out, want 404 rows in all that may be out", n, src.Inflight())
+		}
+		servers.Eventually(t, sourcetest.Deadline, "the snapshot to end", func() bool { // it has a connection beside those for log, catalog and number
+			return d.Text(t, "SELECT COUNT(*) <= 3 FROM information_schema.PROCESSLIST WHERE USER = 'outferry'") == "1"
+		})
+		for _, b := range held {
+			src.Confirm(b.Position)
+			b.Release()
+		}
+		if at := next().Position.String(); !strings.Contains(at, `"phase":"stream"`) {
+			t.Errorf("after the snapshot came %s", at)
+		}
+		cancel()
+		<-ended
+	})
+}
+
+// TestSnapshotNeedsAPrimaryKey: rows without one have no order by which a snapshot that was cut off could go on. It stops
+// before there is a position, so that the file may say no_data.
+func TestSnapshotNeedsAPrimaryKey(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d := servers.MySQL(t, version)
+		d.Exec(t, tablesSQL+"; ALTER TABLE outbox DROP PRIMARY KEY; "+insert("old"))
+		f := start(t, file(t, d), nil, binlog.Options{})
+		wantFault(t, f.fault(), "mysql.no_primary_key", outbox.Environment)
+		if !f.last.IsZero() {
+			t.Fatalf("it handed over %s first", f.last)
+		}
+		f = start(t, file(t, d, noData), nil, binlog.Options{})
+		f.begun()
+		d.Exec(t, insert("new"))
+		if got := f.wait(1)[0].get("id"); got != "new" {
+			t.Errorf("got row %s", got)
+		}
+	})
+}
+
+// TestSnapshotGoesOnByTheSameKeyOnly: by another one it would leave rows out or repeat them.
+func TestSnapshotGoesOnByTheSameKeyOnly(t *testing.T) {
+	for _, test := range []struct{ name, alter, timestamp, code string }{
+		{name: "no key", alter: "ALTER TABLE outbox DROP PRIMARY KEY", code: "mysql.no_primary_key"},
+		{name: "another key", alter: "ALTER TABLE outbox DROP PRIMARY KEY, ADD PRIMARY KEY (id, aggregateid)", code: "mysql.key_changed"},
+		{name: "a key of the same size", alter: "UPDATE outbox SET aggregateid = id; ALTER TABLE outbox DROP PRIMARY KEY, ADD PRIMARY KEY (aggregateid)", code: "mysql.key_changed"},
+		{name: "another name of its column", alter: "ALTER TABLE outbox CHANGE id event_id varchar(64)", code: "mysql.key_changed"},
+		{name: "another type", alter: "ALTER TABLE outbox MODIFY id varbinary(64)", code: "mysql.key_changed"},
+		{name: "another time of the row", alter: "ALTER TABLE outbox ADD COLUMN happened datetime NOT NULL DEFAULT '2024-01-01'", timestamp: "happened", code: "mysql.key_changed"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			each(t, func(t *testing.T, version string) {
+				d := fullNames(t, version)
+				d.Exec(t, tablesSQL)
+				for n := range 50 {
+					d.Exec(t, insert(fmt.Sprintf("old-%02d", n)))
+				}
+				f := start(t, file(t, d), nil, binlog.Options{Single: true})
+				f.wait(1)
+				f.stop()
+				d.Exec(t, insert("new")+"; "+test.alter)
+				again := start(t, file(t, d, func(c *configs.Pipeline) { c.Router.Columns.Timestamp = test.timestamp }), f.last, binlog.Options{})
+				class := outbox.PositionLost
+				if test.code == "mysql.no_primary_key" {
+					class = outbox.Environment
+				}
+				wantFault(t, again.fault(), test.code, class)
+				if len(again.rows) > 0 {
+					t.Errorf("it published %d rows first", len(again.rows))
+				}
+			})
+		})
+	}
 }

@@ -34,7 +34,7 @@ func (sn *snapshotReader) describe(t tableName) (*snapshotTable, error) {
 	for i := range columns {
 		src.swaps[i], _ = sn.uuidColumns(columns[i].name)
 	}
-	if src.primary, err = sn.primaryKey(src.table); err != nil {
+	if src.primary, err = sn.keyColumns(src.table); err != nil {
 		return nil, err
 	}
 	if i := src.table.Index(sn.cfg.Router.Columns.Timestamp); i >= 0 && !columns[i].nullable {
@@ -56,18 +56,33 @@ func (sn *snapshotReader) describe(t tableName) (*snapshotTable, error) {
 	return src, nil
 }
 
-// primaryKey returns the places of the primary key's columns.
-func (h *session) primaryKey(t *outbox.Table) ([]int, error) {
+// primaryKey returns the names of the primary key's columns.
+func (h *session) primaryKey(t tableName) ([]string, error) {
 	rows, err := query(h.cat, fmt.Sprintf(`SELECT COLUMN_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s
-		AND INDEX_NAME = 'PRIMARY' ORDER BY SEQ_IN_INDEX`, quoteText(t.Schema), quoteText(t.Name)))
+		AND INDEX_NAME = 'PRIMARY' ORDER BY SEQ_IN_INDEX`, quoteText(t.schema), quoteText(t.name)))
 	if err != nil {
 		return nil, transient("mysql.connection", "read the primary key of %s: %w", t, err)
 	}
-	var key []int
+	var key []string
 	for _, r := range rows {
-		if i := t.Index(r[0]); i >= 0 {
-			key = append(key, i)
+		key = append(key, r[0])
+	}
+	return key, nil
+}
+
+// keyColumns returns the places of the primary key's columns in one shape of a table.
+func (h *session) keyColumns(t *outbox.Table) ([]int, error) {
+	names, err := h.primaryKey(tableName{t.Schema, t.Name})
+	if err != nil {
+		return nil, err
+	}
+	var key []int
+	for _, name := range names {
+		i := t.Index(name)
+		if i < 0 {
+			return nil, keyChanged("read rows of %s beside the snapshot: they were written without column %s of its primary key", t, name)
 		}
+		key = append(key, i)
 	}
 	return key, nil
 }

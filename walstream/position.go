@@ -43,7 +43,7 @@ type part struct {
 // snapshotState is how far the snapshot has come.
 type snapshotState struct {
 	Table int      `json:"table"` // index in source.tables
-	Order []string `json:"order"` // by which the table is read
+	Order []string `json:"order"` // columns by which the table is read, with their types
 	Key   []string `json:"key"`   // of the last published row, in that order
 	Rows  int64    `json:"rows"`
 }

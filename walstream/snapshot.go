@@ -100,7 +100,7 @@ func (sn *snapshotReader) table(ctx context.Context, index int, state tableState
 		return sn.withoutKey(ctx, state.tableName, sn.pos.Snapshot.Key != nil)
 	}
 	order := sn.order(t, keys)
-	if err := sn.enter(index, state.tableName, order); err != nil {
+	if err := sn.enter(index, t, order); err != nil {
 		return err
 	}
 	if err := exec(ctx, sn.cat, "DECLARE outferry NO SCROLL CURSOR FOR "+selectSQL(t, state.tableName, order, sn.pos.Snapshot.Key)); err != nil {
@@ -128,14 +128,18 @@ func (sn *snapshotReader) table(ctx context.Context, index int, state tableState
 
 // enter moves the position into a table, or goes on in the one where it stands: by another order that would leave out rows
 // or repeat them.
-func (sn *snapshotReader) enter(index int, t tableName, order []string) error {
+func (sn *snapshotReader) enter(index int, t *outbox.Table, order []int) error {
+	var now []string
+	for _, i := range order {
+		now = append(now, t.Columns[i].Name+" "+t.Columns[i].TypeName)
+	}
 	at := sn.pos.Snapshot
 	if index != at.Table || at.Key == nil {
-		sn.pos.Snapshot = &snapshotState{Table: index, Order: order}
+		sn.pos.Snapshot = &snapshotState{Table: index, Order: now}
 		return nil
 	}
-	if !slices.Equal(at.Order, order) {
-		return keyChanged(fmt.Errorf("go on with the snapshot of %s: it was read by %s, and would be by %s now", t, strings.Join(at.Order, ", "), strings.Join(order, ", ")))
+	if !slices.Equal(at.Order, now) {
+		return keyChanged(fmt.Errorf("go on with the snapshot of %s: it was read by %s, and would be by %s now", t, strings.Join(at.Order, ", "), strings.Join(now, ", ")))
 	}
 	return nil
 }
@@ -185,35 +189,44 @@ func (sn *snapshotReader) estimate(ctx context.Context, state tableState) error 
 	return nil
 }
 
-// order is how the rows are read: the mapped timestamp first, where there is one, then the primary key.
-func (sn *snapshotReader) order(t *outbox.Table, keys []int) []string {
-	var order []string
+// order is the places of the columns by which rows are read: the mapped timestamp first, where there is one, then the
+// primary key.
+func (sn *snapshotReader) order(t *outbox.Table, keys []int) []int {
+	var order []int
 	if i := t.Index(sn.cfg.Router.Columns.Timestamp); i >= 0 {
 		if k := t.Columns[i].Kind; k == outbox.Timestamp || k == outbox.TimestampTZ || k == outbox.Date {
-			order = append(order, "coalesce("+quoteIdent(t.Columns[i].Name)+", '-infinity')")
+			order = append(order, i)
 		}
 	}
 	for _, i := range keys {
-		order = append(order, quoteIdent(t.Columns[i].Name))
+		if !slices.Contains(order, i) {
+			order = append(order, i)
+		}
 	}
 	return order
 }
 
 // selectSQL reads a table in order, after the key of the last published row, which each row repeats at its end.
-func selectSQL(t *outbox.Table, name tableName, order, after []string) string {
-	cols := make([]string, 0, len(t.Columns)+len(order))
+func selectSQL(t *outbox.Table, name tableName, order []int, after []string) string {
+	var cols, by, last []string
 	for _, c := range t.Columns {
 		cols = append(cols, quoteIdent(c.Name))
 	}
-	where := ""
-	if len(after) == len(order) {
-		lits := make([]string, len(after))
-		for i, v := range after {
-			lits[i] = quoteLiteral(v)
+	for _, i := range order {
+		column := quoteIdent(t.Columns[i].Name)
+		if t.Columns[i].Nullable { // a timestamp
+			column = "coalesce(" + column + ", '-infinity')"
 		}
-		where = fmt.Sprintf(" WHERE (%s) > (%s)", strings.Join(order, ", "), strings.Join(lits, ", "))
+		by = append(by, column)
 	}
-	return fmt.Sprintf("SELECT %s, %s FROM %s%s ORDER BY %s", strings.Join(cols, ", "), strings.Join(order, ", "), name.sql(), where, strings.Join(order, ", "))
+	for _, v := range after {
+		last = append(last, quoteLiteral(v))
+	}
+	ordered, where := strings.Join(by, ", "), ""
+	if len(last) > 0 {
+		where = fmt.Sprintf(" WHERE (%s) > (%s)", ordered, strings.Join(last, ", "))
+	}
+	return fmt.Sprintf("SELECT %s, %s FROM %s%s ORDER BY %s", strings.Join(cols, ", "), ordered, name.sql(), where, ordered)
 }
 
 // row copies one row into the batch, unless the slot will bring it.

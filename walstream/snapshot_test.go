@@ -119,6 +119,7 @@ func TestSnapshotGoesOnByTheSameKeyOnly(t *testing.T) {
 		{name: "another key", alter: "ALTER TABLE outbox DROP CONSTRAINT outbox_pkey, ADD PRIMARY KEY (id, aggregateid)"},
 		{name: "a key of the same size", alter: "UPDATE outbox SET aggregateid = id; ALTER TABLE outbox DROP CONSTRAINT outbox_pkey, ADD PRIMARY KEY (aggregateid)"},
 		{name: "another name of its column", alter: "ALTER TABLE outbox RENAME COLUMN id TO event_id"},
+		{name: "another type", alter: "ALTER TABLE outbox ALTER COLUMN id TYPE char(64)"},
 		{name: "another time of the row", alter: "ALTER TABLE outbox ADD COLUMN at timestamptz DEFAULT now()", timestamp: "at"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
