@@ -216,7 +216,7 @@ func (sn *snapshotReader) table(index int, t tableName) error {
 		return err
 	}
 	if len(src.primary) == 0 {
-		return sn.withoutKey(sn.snap, t, len(sn.pos.Snapshot.Key) > 0)
+		return sn.withoutKey(sn.snap, t, true)
 	}
 	if err := sn.enter(index, src); err != nil {
 		return err

@@ -167,7 +167,11 @@ func TestSnapshotGoesOnByTheSameKeyOnly(t *testing.T) {
 				if test.code == "mysql.no_primary_key" {
 					class = outbox.Environment
 				}
-				wantFault(t, again.fault(), test.code, class)
+				fault := again.fault()
+				wantFault(t, fault, test.code, class)
+				if strings.Contains(fault.Remedy, "no_data") {
+					t.Errorf("the remedy does nothing once there is a position: %s", fault.Remedy)
+				}
 				if len(again.rows) > 0 {
 					t.Errorf("it published %d rows first", len(again.rows))
 				}
