@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"outferry/internal/transport"
 	"outferry/outbox"
 )
 
@@ -135,7 +136,11 @@ func (h *session) stream(ctx context.Context, pos *position) error {
 		h.opt.Phase(phaseStream)
 	}
 	w := &watch{session: h}
-	st := &stream{Source: h.Source, conn: conn, pending: pending, out: h.out, tick: w.tick,
+	sleep, err := transport.Napper(conn)
+	if err != nil {
+		return err
+	}
+	st := &stream{Source: h.Source, conn: conn, pending: pending, sleep: sleep, out: h.out, tick: w.tick,
 		pos: *pos, silence: max(2*timeout, 30*time.Second), keepalive: min(timeout/3, 10*time.Second)}
 	st.pos.Phase, st.pos.Snapshot, st.pos.Published = phaseStream, nil, h.published
 	st.asm = newAssembler(pos, func(m relationMessage) (*outbox.Table, error) { return h.describe(ctx, m) })

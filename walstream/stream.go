@@ -30,6 +30,7 @@ type stream struct {
 	*Source
 	conn    net.Conn
 	pending func() bool // something waits at the socket
+	sleep   func(time.Duration)
 	asm     *assembler
 	out     chan<- *outbox.Batch
 	tick    func(context.Context) error // what else is due, from time to time
@@ -237,7 +238,7 @@ func (st *stream) behind() bool {
 // nap lets the server get ahead after a read that found little.
 func (st *stream) nap() {
 	if st.lastRead < napBelow && st.behind() {
-		time.Sleep(napWhenBehind)
+		st.sleep(napWhenBehind)
 	}
 }
 
