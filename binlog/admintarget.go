@@ -1,6 +1,7 @@
 package binlog
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,8 +14,15 @@ func (a *Admin) ByGTID() bool { return a.h.identity(phaseStream).ByGTID }
 
 // Now is the position of a pipeline that has published everything that the server has committed.
 func (a *Admin) Now() (outbox.Position, error) {
+	before, err := a.h.layouts()
+	if err != nil {
+		return nil, err
+	}
 	p, err := a.h.now(a.h.cat)
 	if err != nil {
+		return nil, err
+	}
+	if err := a.h.learnAt(p, before); err != nil {
 		return nil, err
 	}
 	return p.appendTo(nil), nil
@@ -40,6 +48,9 @@ func (a *Admin) AtGTID(text string) (outbox.Position, error) {
 		return nil, aheadOfServer("move to %s: the server has not executed %s", set, ahead.text)
 	}
 	p := a.h.identity(phaseStream)
+	if err := a.h.anchorAtEnd(a.h.cat, p); err != nil { // after the look at the sets, so that all of it is before the anchor
+		return nil, err
+	}
 	p.GTID = set.String()
 	return p.appendTo(nil), nil
 }
@@ -66,7 +77,13 @@ func (a *Admin) AtFile(file string, pos uint64) (outbox.Position, error) {
 	case files[i].pos < pos:
 		return nil, aheadOfServer("move to %s: the file ends at %d", p, files[i].pos)
 	}
-	return p.appendTo(nil), a.betweenTransactions(p)
+	if err := a.betweenTransactions(p); err != nil {
+		return nil, err
+	}
+	if err := a.h.anchorAt(p, place{file, pos}); err != nil {
+		return nil, err
+	}
+	return p.appendTo(nil), nil
 }
 
 // startingEvents are what a transaction, or a file, begins with. A place at another event is inside of one.
@@ -147,6 +164,31 @@ func (a *Admin) Compare(from, to outbox.Position) (Difference, error) {
 		return Difference{Unknown: fmt.Sprintf("the stored position is of server %s, and places in files are each server's own", p.ServerUUID)}, nil
 	}
 	return a.comparePlaces(place{p.File, p.Pos}, place{q.File, q.Pos})
+}
+
+// AtMost says how much of the log a move can skip when nothing tells what of it was published.
+func (a *Admin) AtMost(to outbox.Position) (string, error) {
+	p, err := parsePosition(to)
+	if err != nil {
+		return "", err
+	}
+	if !p.ByGTID {
+		files, err := a.h.logFiles()
+		if err != nil {
+			return "", err
+		}
+		n := bytesBehind(files, place{files[0].file, 0}) - bytesBehind(files, place{p.File, p.Pos})
+		return fmt.Sprintf("%d bytes of the log, from %s on", n, files[0].file), nil
+	}
+	set, err := parseGTIDSet(p.Kind, p.GTID)
+	if err != nil {
+		return "", err
+	}
+	none, err := parseGTIDSet(p.Kind, "")
+	if err != nil {
+		return "", err
+	}
+	return cmp.Or(between(set, none).String(), "nothing"), nil
 }
 
 func (a *Admin) compareSets(p, q *position) (d Difference, err error) {

@@ -49,7 +49,8 @@ type Move struct {
 	Nothing bool     `json:"nothing"`        // it stands there already
 	Says    []string `json:"says,omitempty"` // what it means, for people
 
-	rec offsets.Record
+	rec   offsets.Record
+	cause *outbox.Fault // why the present position can't be continued; MySQL and MariaDB
 }
 
 func (m *Move) say(format string, args ...any) { m.Says = append(m.Says, fmt.Sprintf(format, args...)) }
@@ -63,7 +64,7 @@ func (m *Move) refuseGap(accept bool) error {
 		return nil
 	}
 	return &outbox.Fault{Code: "offsets.gap", Class: outbox.Environment,
-		Err: fmt.Errorf("move from %s to %s: it skips rows: %s", m.From, m.To, strings.Join(m.Says, "; ")), Remedy: "add --accept-gap if that is what you want"}
+		Err: fmt.Errorf("move from %s to %s: it skips rows, or may: %s", m.From, m.To, strings.Join(m.Says, "; ")), Remedy: "add --accept-gap if that is what you want"}
 }
 
 // Plan thinks a move through. It refuses one that the server can't serve, and one that skips rows unless the target

@@ -36,17 +36,39 @@ func (c *Claim) planLog(t Target) (*Move, error) {
 	return c.planLogTo(to, t.AcceptGap)
 }
 
-// planLogTo compares where the pipeline stands with where it shall.
+// planLogTo compares where the pipeline stands with where it shall. A position that can't be continued says so first.
 func (c *Claim) planLogTo(to outbox.Position, accept bool) (*Move, error) {
 	place, err := binlog.ParsePlace(to)
 	if err != nil {
 		return nil, err
 	}
 	m := &Move{From: "none", To: place.String(), rec: offsets.Record{Config: c.cfg.Hash(), Position: json.RawMessage(to)}}
+	if m.cause, err = c.standsInTheWay(); err != nil {
+		return nil, err
+	}
+	if m.cause != nil {
+		m.Gap = true
+		m.say("what stands in the way of the present position: %s", m.cause.Err)
+	}
 	if err := c.compareLog(m, to); err != nil {
 		return nil, err
 	}
 	return m, m.refuseGap(accept)
+}
+
+// standsInTheWay is why the stored position can't be continued, if it can't.
+func (c *Claim) standsInTheWay() (*outbox.Fault, error) {
+	cause := c.unread
+	if c.rec != nil {
+		cause = c.binlog.Continue(c.rec.Source())
+	}
+	if cause == nil {
+		return nil, nil
+	}
+	if f := faultOf(cause); f.Class == outbox.PositionLost || f.Code == "mysql.gtid_off" {
+		return f, nil
+	}
+	return nil, cause
 }
 
 func (c *Claim) compareLog(m *Move, to outbox.Position) error {
@@ -69,11 +91,9 @@ func (c *Claim) compareLog(m *Move, to outbox.Position) error {
 		m.Gap = true
 		m.say("the snapshot is not finished (%d rows published): rows that were in the tables and are not published yet are skipped", at.Rows)
 	}
-	d, err := c.binlog.Compare(c.rec.Source(), to)
-	if err != nil {
+	if err := c.difference(m, to); err != nil {
 		return err
 	}
-	m.differ(d, c.rec.At)
 	if at.Inside {
 		m.Repeat = true
 		m.say("transaction %s is published in part (%d rows): that is forgotten", at.Part, at.Rows)
@@ -81,6 +101,25 @@ func (c *Claim) compareLog(m *Move, to outbox.Position) error {
 	if m.Nothing = m.Harmless() && at.Streaming(); m.Nothing {
 		m.say("it stands at %s", m.To)
 	}
+	return nil
+}
+
+// difference says what a move skips and repeats, as far as numbers tell: where what was purged is all that is missing,
+// they mean what they meant.
+func (c *Claim) difference(m *Move, to outbox.Position) error {
+	if m.cause == nil || m.cause.Code == "mysql.log_purged" {
+		d, err := c.binlog.Compare(c.rec.Source(), to)
+		if err == nil {
+			m.differ(d, c.rec.At)
+		}
+		return err
+	}
+	most, err := c.binlog.AtMost(to)
+	if err != nil {
+		return err
+	}
+	m.Repeat = true
+	m.say("what of the log was published can't be told, its numbers may have been used again: rows of the new log's transactions are skipped if they lie before %s, at most %s; rows behind it may come again", m.To, most)
 	return nil
 }
 
@@ -103,35 +142,28 @@ func (m *Move) differ(d binlog.Difference, since time.Time) {
 // planLogGap goes on from wherever the log makes it possible: the position itself, else what is left of the log
 // behind it, else the end.
 func (c *Claim) planLogGap() (*Move, error) {
-	cause := c.unread
-	if c.rec != nil {
-		if cause = c.binlog.Continue(c.rec.Source()); cause == nil {
-			return &Move{Nothing: true, Says: []string{"the position can be continued as it is: there is no gap to accept"}}, nil
-		}
-	}
-	if cause == nil {
+	cause, err := c.standsInTheWay()
+	switch {
+	case err != nil:
+		return nil, err
+	case cause == nil && c.rec == nil:
 		return &Move{Nothing: true, Says: []string{"there is no position: the next run is a first start"}}, nil
-	}
-	if faultOf(cause).Class != outbox.PositionLost {
+	case cause == nil:
+		return &Move{Nothing: true, Says: []string{"the position can be continued as it is: there is no gap to accept; what a run can't read, it names with the command that passes it by"}}, nil
+	case cause.Class != outbox.PositionLost:
 		return nil, cause
 	}
 	to, err := c.nearest(cause)
 	if err != nil {
 		return nil, err
 	}
-	m, err := c.planLogTo(to, true)
-	if err != nil {
-		return nil, err
-	}
-	m.Gap, m.Nothing = true, false // numbers that were used again look the same
-	m.Says = append([]string{"what stands in the way: " + faultOf(cause).Err.Error()}, m.Says...)
-	return m, nil
+	return c.planLogTo(to, true)
 }
 
 // nearest is the beginning of what is left where the log was purged. After a reset, a restored backup or another
 // server nothing says how the two histories belong together, so there it is the end.
-func (c *Claim) nearest(cause error) (outbox.Position, error) {
-	if faultOf(cause).Code == "mysql.log_purged" {
+func (c *Claim) nearest(cause *outbox.Fault) (outbox.Position, error) {
+	if cause.Code == "mysql.log_purged" {
 		to, err := c.binlog.Nearest(c.rec.Source())
 		if err != nil || c.binlog.Continue(to) == nil {
 			return to, err

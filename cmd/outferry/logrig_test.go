@@ -91,6 +91,7 @@ func (r *logRig) runUntil(payload int, set ...string) {
 	r.await(payload)
 	servers.Eventually(r.T, time.Minute, "it streams", func() bool {
 		rec := r.record(set...)
-		return strings.Contains(string(rec.Position), `"phase":"stream"`) && strings.Contains(string(rec.Position), `"file"`)
+		at := string(rec.Position)
+		return strings.Contains(at, `"phase":"stream"`) && (strings.Contains(at, `"by_gtid":true,"file"`) || strings.Contains(at, `"by_gtid":false`))
 	})
 }
