@@ -32,8 +32,9 @@ type assembler struct {
 	told    place // where a silent server says that it reads: it keeps from us what we have already
 	done    place // after the last complete transaction
 	anchor  anchor
-	created uint32 // when the server began the file that we read
-	resume  *part  // the next transaction is published up to here
+	created uint32  // when the server began the file that we read
+	resume  *part   // the next transaction is published up to here
+	beyond  *beyond // where rows without names end; nil: with their transaction
 
 	tx     transaction
 	shapes []*shape // of our tables, as last seen

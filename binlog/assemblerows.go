@@ -51,7 +51,7 @@ func (a *assembler) allowed(s *shape, kind byte) error {
 	case kind == evWriteRows0:
 		return fmt.Errorf("row of %s in a form of MySQL 5.1", s.table)
 	case a.tx.xa:
-		return environment("mysql.xa_unsupported", "write to the outbox in ordinary transactions; to pass this one by, accept the gap with outferry offsets set",
+		return lost("mysql.xa_unsupported", "write to the outbox in ordinary transactions",
 			"read transaction %s at %s: it is prepared by XA and has rows of %s", a.tx.head.gtid, a.tx.start, s.table)
 	}
 	return nil
@@ -64,7 +64,7 @@ func (a *assembler) tooLarge(h header, s *shape, err error) error {
 	return &outbox.Fault{Code: "row.too_large", Class: outbox.Internal,
 		Err: fmt.Errorf("read transaction %s: a row of %s takes an event of %d bytes, more than source.max_row (%d) allows",
 			a.tx.head.gtid, s.table, h.size, a.maxEvent),
-		Remedy: "raise source.max_row, or accept the gap with outferry offsets set"}
+		Remedy: "raise source.max_row"}
 }
 
 func (a *assembler) readRows(h header, s *shape, b []byte) error {
@@ -143,7 +143,7 @@ func (a *assembler) partialUpdate(s *shape) error {
 }
 
 func (a *assembler) incomplete(s *shape) error {
-	return environment("mysql.row_image", "run SET GLOBAL binlog_row_image=FULL, and let no session set another; to pass this transaction by, accept the gap with outferry offsets set",
+	return lost("mysql.row_image", "run SET GLOBAL binlog_row_image=FULL, and let no session set another",
 		"read transaction %s at %s: a row of %s was logged without all its columns", a.tx.head.gtid, a.tx.start, s.table)
 }
 

@@ -6,9 +6,10 @@ import (
 	"outferry/outbox"
 )
 
-const acceptGap = "take a new snapshot, or accept the gap with outferry offsets set --accept-gap"
+const acceptGap = "take a new snapshot, or accept the gap with outferry offsets set NAME --accept-gap"
 
-// lost is a fault for a position that can't be proven continuous: a person must decide.
+// lost is a fault for a position that can't be proven continuous, or for rows in the log that nobody can publish: a
+// person must decide.
 func lost(code, remedy, format string, args ...any) error {
 	return &outbox.Fault{Code: code, Class: outbox.PositionLost, Err: fmt.Errorf(format, args...), Remedy: remedy}
 }

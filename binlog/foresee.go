@@ -3,6 +3,7 @@ package binlog
 import (
 	"errors"
 	"regexp"
+	"time"
 )
 
 // foresight reads the log on from a place to find out whether the catalog can vouch for the rows that follow: it
@@ -10,12 +11,15 @@ import (
 type foresight struct {
 	*assembler
 	rows    bool
-	changed place // after rows
+	changed place   // after rows, for the last time
+	passed  gtidSet // up to here
+	start   place   // of the transaction
+	beyond  *beyond // the last change
 }
 
 // foresee reads from a place to another, with rows before it or not.
 func (h *session) foresee(a *assembler, from, to place, rows bool) (*foresight, error) {
-	f := &foresight{rows: rows, assembler: &assembler{ours: a.ours, fold: a.fold, maxEvent: a.maxEvent, shaper: a.shaper, here: from}}
+	f := &foresight{rows: rows, passed: a.withOpen(), start: a.tx.start, assembler: &assembler{ours: a.ours, fold: a.fold, maxEvent: a.maxEvent, shaper: a.shaper, here: from}}
 	defer f.packed.close()
 	start := from
 	if start.pos>>32 != 0 { // a place beyond 4 GiB can't be asked for
@@ -33,7 +37,7 @@ func (h *session) foresee(a *assembler, from, to place, rows bool) (*foresight, 
 }
 
 func (f *foresight) read(w *wire, from, to place) error {
-	for f.changed.file == "" && f.here.before(to) {
+	for f.here.before(to) {
 		e, err := w.next()
 		if err != nil {
 			return err
@@ -59,18 +63,33 @@ func (f *foresight) read(w *wire, from, to place) error {
 
 func (f *foresight) event(h header, e body) error {
 	switch h.kind {
+	case evGTID, evAnonymousGTID, evTaggedGTID, evMariaGTID:
+		return f.group(h, e)
 	case evTableMap:
 		return f.tableMap(e)
 	case evQuery, evMariaQueryZ:
 		q, err := f.readQuery(h, e)
 		if err == nil && f.rows && f.mayReshape(q) {
-			f.changed = f.here
+			f.changed, f.beyond = f.here, &beyond{f.passed.clone(), f.start}
 		}
 		return err
 	case evPayload:
 		return f.payload(e)
 	}
 	return nil
+}
+
+func (f *foresight) group(h header, e body) error {
+	b, err := e.all(groupMaxSize)
+	if err != nil {
+		return err
+	}
+	g, err := decodeGroup(h, b)
+	if err == nil && !g.gtid.isZero() {
+		f.passed.add(g.gtid)
+	}
+	f.start = place{f.here.file, f.here.pos - uint64(h.size)}
+	return err
 }
 
 func (f *foresight) tableMap(e body) error {
@@ -112,28 +131,54 @@ const anyName = "(?:`(?:[^`]|``)+`|[\\w$]+)"
 
 // learn settles the layouts in force at a place. Rows without names may stand before it in the same transaction.
 func (h *session) learn(a *assembler, from place, rows bool) error {
+	for range 5 { // a table that is changed at this very moment has the change in its log at the next look
+		settled, err := h.tryLearn(a, from, rows)
+		if settled || err != nil {
+			return err
+		}
+	}
+	return transient("mysql.connection", "settle the layout at %s: an outbox table was changed at each look", from)
+}
+
+// learnAtEnd learns the layouts when the log is read up to where it ended: a position that was set by hand has none. It
+// waits for an end seen since the start, because what comes before it may be kept from us.
+func (st *stream) learnAtEnd(dry bool) error {
+	if !dry || !st.started || st.asm.shaper.layouts != nil || st.namesInLog() {
+		return nil
+	}
+	if st.learnt.file == "" {
+		end, err := logStatus(st.cat, st.srv)
+		st.learnt = end.place
+		return err
+	}
+	if !st.asm.reached(st.learnt) {
+		return nil
+	}
+	st.handed, st.handedAt = "", time.Time{} // the same place, with layouts
+	return st.learn(st.asm, st.asm.seen(), false)
+}
+
+func (h *session) tryLearn(a *assembler, from place, rows bool) (settled bool, err error) {
 	before, err := h.layouts()
 	if err != nil {
-		return err
+		return false, err
 	}
 	end, err := logStatus(h.cat, h.srv)
 	if err != nil {
-		return err
+		return false, err
 	}
 	f, err := h.foresee(a, from, end.place, rows)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if f.changed.file != "" {
-		return environment("mysql.names_unknown", namesRemedy, "read the log at %s: the table may have changed again at %s, and the log has no names of the rows between", from, f.changed)
+		a.beyond = f.beyond
+		return false, lost("mysql.names_unknown", namesRemedy, "read the log at %s: the table may have changed again at %s, and the log has no names of the rows between", from, f.changed)
 	}
 	now, err := h.layouts()
-	if err != nil {
-		return err
-	}
-	if !now.equal(before) {
-		return transient("mysql.connection", "settle the layout at %s: an outbox table was changed at that moment", from)
+	if err != nil || !now.equal(before) {
+		return false, err
 	}
 	a.shaper.layouts, a.shaper.certain = now, end.place
-	return nil
+	return true, nil
 }

@@ -89,4 +89,4 @@ func (a *assembler) reaches(q logged) bool {
 	return false
 }
 
-const namesRemedy = "run SET GLOBAL binlog_row_metadata=FULL before the table changes; for rows that are in the log without names, start over with outferry offsets reset, whose snapshot has them, or accept the gap with outferry offsets set"
+const namesRemedy = "run SET GLOBAL binlog_row_metadata=FULL before the table changes; for rows that are in the log without names, start over with outferry offsets reset, whose snapshot has them and publishes the whole table again"

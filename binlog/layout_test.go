@@ -1,6 +1,7 @@
 package binlog_test
 
 import (
+	"strings"
 	"testing"
 
 	"outferry/binlog"
@@ -75,7 +76,7 @@ func TestRowsBetweenAltersAreNotGuessed(t *testing.T) {
 				d.Exec(t, "DELETE FROM outbox WHERE id = 'a1'; "+insert("a2"))
 				for i := range 2 {
 					f := resume(t, d, at)
-					wantFault(t, f.fault(), "mysql.names_unknown", outbox.Environment)
+					wantFault(t, f.fault(), "mysql.names_unknown", outbox.PositionLost)
 					if got := idsOf(f.rows); i == 0 && got != "a0" || i > 0 && got != "" {
 						t.Errorf("start %d: got %q", i+1, got)
 					}
@@ -99,9 +100,30 @@ func TestRowsOfAnUnknownLayoutAreNotGuessed(t *testing.T) {
 		g.stop()
 		d.Exec(t, swapNames)
 		f = resume(t, d, at)
-		wantFault(t, f.fault(), "mysql.names_unknown", outbox.Environment)
+		wantFault(t, f.fault(), "mysql.names_unknown", outbox.PositionLost)
 		if len(f.rows) > 0 {
 			t.Errorf("got %+v", f.rows)
+		}
+	})
+}
+
+// TestLayoutIsLearntAtTheEndOfTheLog: a position without one gets it as soon as nothing is left to read, rows or not.
+func TestLayoutIsLearntAtTheEndOfTheLog(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d := unnamed(t, version)
+		f := start(t, file(t, d, noData), nil, binlog.Options{})
+		at := edited(t, f.begun(), func(m map[string]any) { delete(m, "layout") })
+		f.stop()
+		g := resume(t, d, at)
+		g.until("a position with a layout", func() bool { return strings.Contains(string(g.last), `"layout"`) })
+		g.stop()
+		d.Exec(t, insert("a1"))
+		d.Exec(t, swapNames)
+		d.Exec(t, insert("a2"))
+		for _, r := range resume(t, d, g.last).wait(2) {
+			if r.get("aggregatetype") != "order" || r.get("aggregateid") != "k" {
+				t.Errorf("%s has type %s, id %s", r.get("id"), r.get("aggregatetype"), r.get("aggregateid"))
+			}
 		}
 	})
 }
@@ -164,7 +186,7 @@ func TestTypeThatNobodyTellsIsNotGuessed(t *testing.T) {
 		f.stop()
 		d.Exec(t, "ALTER TABLE outbox RENAME COLUMN u TO v")
 		f = resume(t, d, at)
-		wantFault(t, f.fault(), "mysql.names_unknown", outbox.Environment)
+		wantFault(t, f.fault(), "mysql.names_unknown", outbox.PositionLost)
 		if len(f.rows) > 0 {
 			t.Errorf("got %+v", f.rows)
 		}

@@ -45,7 +45,7 @@ func TestXAWithOutboxRowsStops(t *testing.T) {
 			t.Fatalf("got %v", rows)
 		}
 		d.Exec(t, "XA START '"+xid+"'; "+insert("phantom")+"; XA END '"+xid+"'; XA PREPARE '"+xid+"'; XA ROLLBACK '"+xid+"'")
-		wantFault(t, f.fault(), "mysql.xa_unsupported", outbox.Environment)
+		wantFault(t, f.fault(), "mysql.xa_unsupported", outbox.PositionLost)
 		if len(f.rows) != 1 {
 			t.Errorf("got %d rows, want none of the prepared ones", len(f.rows))
 		}
@@ -73,7 +73,7 @@ func TestStatementFormatStops(t *testing.T) {
 			d.Exec(t, "USE billing; INSERT INTO orders VALUES ("+fmt.Sprint(100+i)+")")
 			f.wait(1)
 			d.Exec(t, "SET SESSION binlog_format = STATEMENT; "+text)
-			wantFault(t, f.fault(), "mysql.statement_format", outbox.Environment)
+			wantFault(t, f.fault(), "mysql.statement_format", outbox.PositionLost)
 			if len(f.rows) != 1 {
 				t.Errorf("%.40s: got %d rows, want the one before", text, len(f.rows))
 			}
@@ -104,7 +104,7 @@ func TestRowImageWithoutAllColumnsStops(t *testing.T) {
 			t.Fatal("a minimal image with every column is whole")
 		}
 		d.Exec(t, "SET SESSION binlog_row_image = MINIMAL; INSERT INTO outbox (id, aggregatetype, aggregateid) VALUES ('a2', 'o', 'k')")
-		wantFault(t, f.fault(), "mysql.row_image", outbox.Environment)
+		wantFault(t, f.fault(), "mysql.row_image", outbox.PositionLost)
 	})
 }
 
@@ -269,6 +269,6 @@ func TestNamesThatTheLogLacksAreNotGuessed(t *testing.T) {
 		d.Exec(t, "ALTER TABLE outbox DROP COLUMN type")
 		at = edited(t, at, func(m map[string]any) { delete(m, "layout") })
 		fault := start(t, file(t, d, noData), at, binlog.Options{}).fault()
-		wantFault(t, fault, "mysql.names_unknown", outbox.Environment)
+		wantFault(t, fault, "mysql.names_unknown", outbox.PositionLost)
 	})
 }

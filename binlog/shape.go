@@ -89,7 +89,7 @@ func (s *shaper) known(t *tableMap) ([]catalogColumn, error) {
 	}
 	if !t.named {
 		if why := differs(t, found); why != "" {
-			return nil, environment("mysql.names_unknown", namesRemedy,
+			return nil, lost("mysql.names_unknown", namesRemedy,
 				"name the columns of %s.%s: the log has no names and the table has another layout than is known of this place: %s", t.schema, t.table, why)
 		}
 		for i := range found {
@@ -104,7 +104,7 @@ func (s *shaper) known(t *tableMap) ([]catalogColumn, error) {
 	for i := range t.columns {
 		var ok bool
 		if none[i], ok = byName[t.columns[i].name]; !ok && s.ambiguous(&t.columns[i]) {
-			return nil, environment("mysql.names_unknown", namesRemedy,
+			return nil, lost("mysql.names_unknown", namesRemedy,
 				"read the type of column %s of %s.%s: the log doesn't tell, and the table has no such column any more", t.columns[i].name, t.schema, t.table)
 		}
 	}

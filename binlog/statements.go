@@ -92,7 +92,7 @@ func (a *assembler) statement(words string) error {
 	if a.tx.skip {
 		return nil
 	}
-	return environment("mysql.statement_format", "run SET GLOBAL binlog_format=ROW, and let no session set another; to pass this transaction by, accept the gap with outferry offsets set",
+	return lost("mysql.statement_format", "run SET GLOBAL binlog_format=ROW, and let no session set another",
 		"read transaction %s at %s: a statement (%s) was logged as text, so the rows that it changed, itself or through triggers and functions, are unknown", a.tx.head.gtid, a.tx.start, verb(words))
 }
 

@@ -30,6 +30,7 @@ type stream struct {
 
 	pos      position // identity and phase; the place is filled at each hand-over
 	started  bool     // an event has come
+	streams  bool     // and what came first could be read
 	handed   string   // position of the last batch
 	handedAt time.Time
 	partial  bool      // the last batch ended inside a transaction
@@ -38,6 +39,7 @@ type stream struct {
 	lagAt    time.Time
 	end      place // of the log, then
 	late     bool  // and said so
+	learnt   place // where the log ended when the layouts were found missing
 }
 
 // stream asks for the log after pos and reads until ctx ends.
@@ -52,7 +54,6 @@ func (h *session) stream(ctx context.Context, pos *position) error {
 	if h.opt.Phase != nil {
 		h.opt.Phase(phaseStream)
 	}
-	h.log.Info("streaming", "position", pos.String(), "server", h.srv.version)
 	return st.run()
 }
 
@@ -176,6 +177,8 @@ func (st *stream) broken(err error) error {
 	case !errors.As(err, &f):
 		err = &outbox.Fault{Code: "mysql.unreadable", Class: outbox.Internal,
 			Err: fmt.Errorf("read the log at %s, transaction %s: %w", st.asm.here, st.asm.tx.head.gtid, err)}
+	default:
+		st.nameWayOn(f)
 	}
 	if !st.asm.tx.handed && st.asm.b != nil {
 		st.asm.undo()
@@ -204,7 +207,14 @@ func (st *stream) boundary() error {
 	if st.asm.tx.open {
 		return nil
 	}
+	if st.started && !st.streams {
+		st.streams = true
+		st.log.Info("streaming", "position", st.position().String(), "server", st.srv.version)
+	}
 	dry := !st.pending()
+	if err := st.learnAtEnd(dry); err != nil {
+		return err
+	}
 	switch {
 	case len(st.asm.b.Rows) == 0 && !st.partial && !st.idleDue(): // partial: its rows filled the last batch, its end came alone
 		return nil

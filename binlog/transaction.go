@@ -124,7 +124,7 @@ func (a *assembler) prepared() error {
 // undone too. Its rows were never committed.
 func (a *assembler) rollback() error {
 	if a.tx.handed {
-		return environment("mysql.rollback_logged", "don't change non-transactional tables in transactions that write to the outbox",
+		return lost("mysql.rollback_logged", "don't change non-transactional tables in transactions that write to the outbox",
 			"read transaction %s: it was rolled back after %d rows, which the log has all the same", a.tx.head.gtid, a.tx.rows)
 	}
 	if a.tx.open {

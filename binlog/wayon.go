@@ -1,0 +1,76 @@
+package binlog
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"outferry/outbox"
+)
+
+// beyond is how far the log is processed when rows that can't be published are passed by.
+type beyond struct {
+	set  gtidSet
+	last place // where its last transaction begins
+}
+
+// passable are the faults of rows that the log has and nobody can publish.
+var passable = []string{"mysql.names_unknown", "mysql.row_image", "mysql.statement_format", "mysql.xa_unsupported", "mysql.rollback_logged", "row.too_large"}
+
+// nameWayOn adds the command that passes by what a fault is about.
+func (st *stream) nameWayOn(f *outbox.Fault) {
+	if !slices.Contains(passable, f.Code) {
+		return
+	}
+	if flags := st.wayOn(); flags != "" {
+		f.Remedy += "; or pass by, for good, what can't be published: outferry offsets set " + st.cfg.Name + " " + flags + " --accept-gap"
+	}
+}
+
+func (st *stream) wayOn() string {
+	b := st.asm.beyond
+	if b == nil {
+		b = &beyond{st.asm.withOpen(), st.asm.tx.start}
+	}
+	if st.asm.byGTID {
+		return "--gtid " + b.set.String()
+	}
+	next, err := st.nextGroup(b.last)
+	if err != nil {
+		st.log.Warn("the next transaction is not found", "position", b.last.String(), "error", err)
+		return ""
+	}
+	return fmt.Sprintf("--file %s --pos %d", next.file, next.pos)
+}
+
+// withOpen is what has been processed and the open transaction.
+func (a *assembler) withOpen() gtidSet {
+	set := a.set.clone()
+	if g := a.tx.head.gtid; a.tx.open && !g.isZero() {
+		set.add(g)
+	}
+	return set
+}
+
+// nextGroup is where the next transaction after the one at a place begins, or will.
+func (h *session) nextGroup(at place) (place, error) {
+	end, err := logStatus(h.cat, h.srv)
+	if err != nil {
+		return place{}, err
+	}
+	if at.pos>>32 != 0 {
+		return place{}, errors.New("a place beyond 4 GiB can't be asked for")
+	}
+	var s sight
+	next := func(e header, _ group) bool { return opens(e.kind) && at.before(s.at) }
+	err = h.readOn(at, func(w *wire) error { return lookOn(w, at, &s, next) })
+	var se *serverError
+	if errors.As(err, &se) && se.code == 0 { // the end of the log
+		return end.place, nil
+	}
+	return s.at, h.lookFault(err)
+}
+
+func opens(kind byte) bool {
+	return kind == evGTID || kind == evAnonymousGTID || kind == evTaggedGTID || kind == evMariaGTID
+}
