@@ -177,7 +177,7 @@ func (f *ferry) updated(row *outbox.Row) error {
 	f.status.Skipped("update", 1)
 	switch f.cfg.Router.OnUpdate {
 	case "warn":
-		f.log.Warn("update of an outbox row is not published", "table", row.Table.String(), "id", fmt.Sprintf("%.64q", f.plan.ID(row)))
+		f.log.Warn("update of an outbox row is not published; REPLACE and ON DUPLICATE KEY UPDATE are updates too", "table", row.Table.String(), "id", fmt.Sprintf("%.64s", f.plan.ID(row)))
 	case "stop":
 		return &outbox.Fault{Code: "row.updated", Class: outbox.Internal,
 			Err:    fmt.Errorf("row %.64q of %s was updated and router.on_update is stop", f.plan.ID(row), row.Table),

@@ -162,7 +162,7 @@ func (p *Pipeline) pause(ctx context.Context, err error) bool {
 		p.status.State(status.Standby, f.Error())
 		wait = jitter(standbyWait)
 	default:
-		p.waiting.For(p.log, "waiting", f.Code, "code", f.Code, "error", f.Err, "remedy", f.Remedy)
+		p.sayWaiting(f)
 		p.status.State(status.Waiting, f.Error())
 		p.status.Retry(stage(f.Code))
 	}
@@ -173,6 +173,17 @@ func (p *Pipeline) pause(ctx context.Context, err error) bool {
 		return false
 	case <-timer.C:
 		return true
+	}
+}
+
+// sayWaiting says what is waited for, and again now and then: it may need a person.
+func (p *Pipeline) sayWaiting(f *outbox.Fault) {
+	args := []any{"code", f.Code, "error", f.Err}
+	if f.Remedy != "" {
+		args = append(args, "remedy", f.Remedy)
+	}
+	if !p.waiting.For(p.log, "waiting", f.Code, args...) {
+		p.waiting.Still(p.log, "still waiting", args...)
 	}
 }
 

@@ -33,11 +33,12 @@ func (p *Pipeline) source() Source {
 
 // phase is called when the source begins to deliver.
 func (p *Pipeline) phase(phase string) {
-	p.end()
 	if phase == snapshotting {
+		p.progress = progress{} // of a session that broke, if any: it is not done
 		p.status.State(status.Snapshot, "")
 		return
 	}
+	p.end()
 	p.streams.Store(time.Now().UnixNano())
 	if p.attempt.Load() == 0 { // after a failure only when the stream holds: readiness must not flap
 		p.status.State(status.Streaming, "")

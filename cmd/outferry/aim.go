@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -49,7 +50,7 @@ func (a *aim) find(name string) (*configs.Pipeline, hclog.Logger, error) {
 	}
 	loaded, err := load(a.config, configs.Options{Set: a.set})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, a.hint(err)
 	}
 	var names []string
 	for _, p := range loaded.Pipelines {
@@ -59,6 +60,18 @@ func (a *aim) find(name string) (*configs.Pipeline, hclog.Logger, error) {
 		names = append(names, p.Name)
 	}
 	return nil, nil, &exitError{code: 2, err: fmt.Errorf("no pipeline is called %q; there is: %s", name, strings.Join(names, ", "))}
+}
+
+// hint says how to name a file where none was named and none is there.
+func (a *aim) hint(err error) error {
+	looked := paths(a.config)
+	if len(a.config) > 0 || len(looked) == 0 || os.Getenv("OUTFERRY_CONFIG") != "" {
+		return err
+	}
+	if _, missing := os.Stat(looked[0]); missing == nil {
+		return err
+	}
+	return &exitError{code: 2, err: errors.New("name the pipeline's file: --config configs/mysql.yaml, or OUTFERRY_CONFIG")}
 }
 
 // quiet is for a command, which says itself what it does.

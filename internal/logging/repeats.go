@@ -49,27 +49,41 @@ func (r *repeats) seen(cause string) (left int, write bool) {
 	return left, true
 }
 
-// Waiting tells of a wait: one line per cause, then silence and counting, and one line when it is
-// over. The zero Waiting waits for nothing and may be used at once; one goroutine uses it.
+// stillEvery is the pace of lines that say that a wait goes on.
+const stillEvery = 5 * time.Minute
+
+// Waiting tells of a wait: one line per cause, then silence and counting, for who wants it a line now and then, and one
+// line when it is over. The zero Waiting waits for nothing and may be used at once; one goroutine uses it.
 type Waiting struct {
 	causes map[string]bool
 	since  time.Time
+	said   time.Time // the last line
 	tries  int
 }
 
-// For logs that what is being waited for, unless the same cause was logged in this wait. The cause
-// is what tells two of them apart: a fault's code, or an error's text.
-func (w *Waiting) For(log hclog.Logger, what, cause string, args ...any) {
+// For logs that what is being waited for, unless the same cause was logged in this wait, and reports whether it did.
+// The cause is what tells two of them apart: a fault's code, or an error's text.
+func (w *Waiting) For(log hclog.Logger, what, cause string, args ...any) bool {
 	w.tries++
 	if w.since.IsZero() {
 		w.since = time.Now()
 		w.causes = map[string]bool{}
 	}
 	if w.causes[cause] || len(w.causes) == maxCauses {
+		return false
+	}
+	w.causes[cause], w.said = true, time.Now()
+	log.Warn(what, args...)
+	return true
+}
+
+// Still logs that the wait goes on, if its last line is a while ago.
+func (w *Waiting) Still(log hclog.Logger, what string, args ...any) {
+	if time.Since(w.said) < stillEvery {
 		return
 	}
-	w.causes[cause] = true
-	log.Warn(what, args...)
+	w.said = time.Now()
+	log.Warn(what, slices.Concat(args, []any{"waited", w.said.Sub(w.since).Round(time.Second), "attempts", w.tries})...)
 }
 
 // Over logs that the wait has ended, how long it took and how many attempts; nothing when there was none.

@@ -89,6 +89,27 @@ func TestWaitingTellsEachCauseOnce(t *testing.T) {
 	}
 }
 
+func TestWaitingThatLastsIsSaidAgain(t *testing.T) {
+	out, log := capture(style{})
+	var w Waiting
+	for range 3 {
+		if !w.For(log, "waiting", "pg.starting") {
+			w.Still(log, "still waiting", "code", "pg.starting")
+		}
+	}
+	if got := strings.Count(out.String(), "waiting"); got != 1 {
+		t.Errorf("%d lines at once: %s", got, out)
+	}
+	for range 2 {
+		w.since, w.said = w.since.Add(-stillEvery), w.said.Add(-stillEvery)
+		w.Still(log, "still waiting", "code", "pg.starting")
+		w.Still(log, "still waiting", "code", "pg.starting")
+	}
+	if got := strings.Count(out.String(), "still waiting: code=pg.starting waited="); got != 2 || !strings.Contains(out.String(), "attempts=3") {
+		t.Errorf("%d lines later: %s", got, out)
+	}
+}
+
 type lazy string
 
 func (l lazy) LogValue() slog.Value { return slog.StringValue(string(l)) }
