@@ -287,7 +287,7 @@ func (s *Store) witness(ctx context.Context, tombstone bool) error {
 	}
 	if s.Committed {
 		// The fence has changed what the transactional id says: the group repeats it to the next start.
-		if err := s.Testify(ctx, 0); err != nil {
+		if err := s.Testify(ctx, 0); err != nil && !errors.Is(err, kerr.UnknownTopicOrPartition) {
 			return err
 		}
 		return s.lost(fmt.Sprintf("transactional id %s has committed before", s.Group))

@@ -116,8 +116,7 @@ func (c *Claim) read(ctx context.Context) (err error) {
 	if c.topic, err = c.store.Find(ctx); err != nil {
 		return err
 	}
-	topic, partition := c.store.Place()
-	if err := c.sink.Fence(ctx, topic, partition); err != nil {
+	if err := c.fenceOff(ctx); err != nil {
 		return err
 	}
 	c.store.Committed = c.sink.HasCommitted()
@@ -126,6 +125,17 @@ func (c *Claim) read(ctx context.Context) (err error) {
 		c.unread, err = err, nil
 	}
 	return err
+}
+
+// fenceOff fences older writers. Where there is no topic there is nothing to protect, and the transactional id goes
+// on remembering that there was one.
+func (c *Claim) fenceOff(ctx context.Context) error {
+	if !c.topic {
+		c.sink.Describe(ctx)
+		return nil
+	}
+	topic, partition := c.store.Place()
+	return c.sink.Fence(ctx, topic, partition)
 }
 
 // refuseHeld looks who runs the pipeline. Who has just been stopped gets a moment to be gone from the server.

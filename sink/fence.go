@@ -26,7 +26,7 @@ func (s *Sink) Fence(ctx context.Context, topic string, partition int32) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
-	s.before = s.describe(ctx)
+	s.Describe(ctx)
 	if _, err := s.hanging(ctx, s.before.producer, kadm.TopicsSet{topic: {partition: {}}}); err != nil {
 		return err
 	}
@@ -41,19 +41,19 @@ func (s *Sink) Fence(ctx context.Context, topic string, partition int32) error {
 	return s.mendOffsets(ctx, topic, partition)
 }
 
-// describe asks how the last transaction ended.
-func (s *Sink) describe(ctx context.Context) past {
+// Describe asks how the last transaction ended, and fences nobody.
+func (s *Sink) Describe(ctx context.Context) {
 	id := s.cfg.Kafka.TransactionalID
 	described, err := kadm.NewClient(s.cl).DescribeTransactions(ctx, id)
 	t, ok := described[id]
+	s.before = past{producer: -1}
 	if err != nil || !ok || t.Err != nil {
-		return past{producer: -1}
+		return
 	}
-	p := past{producer: t.ProducerID, epoch: t.ProducerEpoch, state: t.State}
+	s.before = past{producer: t.ProducerID, epoch: t.ProducerEpoch, state: t.State}
 	if t.State == "Ongoing" {
-		p.open = t.Topics
+		s.before.open = t.Topics
 	}
-	return p
 }
 
 // manyEpochs is more than a pipeline's first start would need: with transaction.version 2 each transaction takes
