@@ -23,6 +23,7 @@ type reader struct {
 func newReader(opts []kgo.Opt, isolation kgo.IsolationLevel) (*reader, error) {
 	client, err := kgo.NewClient(append(opts[:len(opts):len(opts)],
 		kgo.FetchIsolationLevel(isolation), kgo.KeepControlRecords(), kgo.FetchMaxWait(200*time.Millisecond),
+		kgo.MetadataMinAge(100*time.Millisecond), // topics are added as they come
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{}))...)
 	if err != nil {
 		return nil, fmt.Errorf("reader: %w", err)

@@ -3,6 +3,7 @@ package feedcheck
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -32,6 +33,7 @@ type Sampler struct {
 	committed uint64 // newest position in a committed record
 	open      map[int64]uint64
 	some      bool
+	missed    error // why the last sample could not be taken
 }
 
 // Run samples until ctx ends, and once more.
@@ -62,10 +64,15 @@ func (s *Sampler) Run(ctx context.Context) error {
 func (s *Sampler) sample(ctx context.Context, shelf *shelf) {
 	lsn, ok := s.Confirmed(ctx)
 	if !ok {
+		s.missed = errors.New("the database did not say how far the slot is")
 		return
 	}
 	end, err := s.end(ctx, shelf)
-	if err != nil || s.read(ctx, shelf, end) != nil || !s.some {
+	if err == nil {
+		err = s.read(ctx, shelf, end)
+	}
+	if err != nil || !s.some {
+		s.missed = err
 		return
 	}
 	s.mu.Lock()
@@ -151,6 +158,9 @@ func (s *Sampler) decided(ctx context.Context, shelf *shelf, lsn uint64) bool {
 // Enter puts what was found into a report.
 func (s *Sampler) Enter(r *Report) {
 	r.Stats.SlotSamples = s.seen()
+	if r.Stats.SlotSamples == 0 {
+		r.note("the slot was never sampled: %v", s.missed)
+	}
 	for _, f := range s.found() {
 		r.Add(AckAhead, "%s", f)
 	}
