@@ -104,19 +104,26 @@ func (c *Claim) compareLog(m *Move, to outbox.Position) error {
 	return nil
 }
 
-// difference says what a move skips and repeats, as far as numbers tell: where what was purged is all that is missing,
-// they mean what they meant.
+// difference says what a move skips and repeats, as far as numbers tell.
 func (c *Claim) difference(m *Move, to outbox.Position) error {
-	if m.cause == nil || m.cause.Code == "mysql.log_purged" {
+	purged := m.cause != nil && m.cause.Code == "mysql.log_purged"
+	if m.cause == nil || purged {
 		d, err := c.binlog.Compare(c.rec.Source(), to)
-		if err == nil {
-			m.differ(d, c.rec.At)
+		if err != nil {
+			return err
 		}
-		return err
+		m.differ(d, c.rec.At)
+	}
+	if m.cause == nil {
+		return nil
 	}
 	most, err := c.binlog.AtMost(to)
 	if err != nil {
 		return err
+	}
+	if purged {
+		m.say("if the log was reset before it was purged, more is skipped: at most %s", most)
+		return nil
 	}
 	m.Repeat = true
 	m.say("what of the log was published can't be told, its numbers may have been used again: rows of the new log's transactions are skipped if they lie before %s, at most %s; rows behind it may come again", m.To, most)
