@@ -30,7 +30,6 @@ type stream struct {
 
 	pos      position // identity and phase; the place is filled at each hand-over
 	started  bool     // an event has come
-	streams  bool     // and what came first could be read
 	handed   string   // position of the last batch
 	handedAt time.Time
 	partial  bool      // the last batch ended inside a transaction
@@ -54,6 +53,7 @@ func (h *session) stream(ctx context.Context, pos *position) error {
 	if h.opt.Phase != nil {
 		h.opt.Phase(phaseStream)
 	}
+	h.log.Info("streaming", "position", pos.String(), "server", h.srv.version)
 	return st.run()
 }
 
@@ -206,10 +206,6 @@ func (st *stream) ended() error {
 func (st *stream) boundary() error {
 	if st.asm.tx.open {
 		return nil
-	}
-	if st.started && !st.streams {
-		st.streams = true
-		st.log.Info("streaming", "position", st.position().String(), "server", st.srv.version)
 	}
 	dry := !st.pending()
 	if err := st.learnAtEnd(dry); err != nil {
