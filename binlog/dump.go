@@ -42,13 +42,17 @@ func transientPlain(err error) error {
 	return transient("mysql.connection", "register as a replica: %w", err)
 }
 
+// writeSeconds is how long MariaDB tries to write to a reader that takes nothing. A successor waits for it: the server
+// begins a second dump under one number when the first has ended. Who comes back later connects anew.
+const writeSeconds = 10
+
 func (h *session) dumpSettings(pos *position) []string {
 	set := []string{
 		fmt.Sprintf("SET @master_heartbeat_period = %d, @source_heartbeat_period = %d", heartbeatNanos, heartbeatNanos),
 		"SET @master_binlog_checksum = @@GLOBAL.binlog_checksum, @source_binlog_checksum = @@GLOBAL.binlog_checksum",
 	}
 	if h.srv.kind == mariaKind {
-		set = append(set, "SET @mariadb_slave_capability = 4")
+		set = append(set, "SET @mariadb_slave_capability = 4", fmt.Sprintf("SET SESSION net_write_timeout = %d", writeSeconds))
 		if pos.ByGTID {
 			set = append(set, "SET @slave_connect_state = "+quoteText(pos.GTID), "SET @slave_gtid_strict_mode = 1")
 		}
