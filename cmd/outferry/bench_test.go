@@ -44,7 +44,13 @@ func wantNothing(t *testing.T, broker *servers.Broker, leftovers func() string) 
 	if n := leftovers(); n != "0" {
 		t.Errorf("%s things of the benchmark are left in the database", n)
 	}
-	servers.Eventually(t, 30*time.Second, "its topics are gone", func() bool { return len(benchTopicsThere(t, broker)) == 0 })
+	awaitBenchTopics(t, broker, 0)
+}
+
+// awaitBenchTopics waits until the broker shows so many topics: it answers a change before it does.
+func awaitBenchTopics(t *testing.T, broker *servers.Broker, n int) {
+	t.Helper()
+	servers.Eventually(t, 30*time.Second, fmt.Sprintf("%d topics of a benchmark are there", n), func() bool { return len(benchTopicsThere(t, broker)) == n })
 }
 
 func TestBenchMeasuresAndLeavesNothing(t *testing.T) {
@@ -86,10 +92,12 @@ func TestBenchRefusesWhatIsThere(t *testing.T) {
 	if _, err := admin.CreateTopic(t.Context(), 1, 1, nil, benchTopics+"mine"); err != nil {
 		t.Fatal(err)
 	}
+	awaitBenchTopics(t, broker, 1)
 	outferry(t, nil, "bench", file).want(t, 3, "topic outferry-bench.mine is there already")
 	if _, err := admin.DeleteTopic(t.Context(), benchTopics+"mine"); err != nil {
 		t.Fatal(err)
 	}
+	awaitBenchTopics(t, broker, 0)
 }
 
 // TestBenchTakesAwayAfterAFailure: the account may make the table and no publication.
