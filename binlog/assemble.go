@@ -81,7 +81,7 @@ func (a *assembler) event(h header, e body) error {
 	case evHeartbeat, evHeartbeat2:
 		return a.heartbeat(h, e)
 	case evIncident:
-		return lost("mysql.incident", "the server lost events of its own log; "+acceptGap,
+		return lost("mysql.incident", "compare the table with Kafka; then start over with outferry offsets reset, or go on at the log's end: outferry offsets set NAME --now --accept-gap",
 			"read the log at %s: the server reports an incident", a.here)
 	}
 	return a.others(h)

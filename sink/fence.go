@@ -8,8 +8,8 @@ import (
 
 // past is what the coordinator says of a transactional id before it is taken over. The fence changes it.
 type past struct {
-	producer int64          // -1: none, or it can't be had
-	epoch    int16          //
+	producer int64 // -1: none, or it can't be had
+	epoch    int16
 	state    string         // CompleteCommit; empty where it can't be had
 	open     kadm.TopicsSet // partitions of a transaction that the fence aborts
 }

@@ -11,21 +11,25 @@ func some(least, most time.Duration) { time.Sleep(least + rand.N(most-least)) }
 
 func TestKillingTheProcessLosesAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, options{})
+	kills := rounds(30, 150)
+	newStage(t, options{}).killed(kills, kills/2)
+}
+
+// killed kills instance after instance under load, of which some at least must have published.
+func (s *stage) killed(kills, published int) {
 	i := s.run()
 	i.streaming(30 * time.Second)
 	tr := s.load(400)
-	kills := rounds(30, 150)
 	for range kills {
 		some(200*time.Millisecond, 2*time.Second)
 		i.kill()
 		i = s.run()
 	}
 	r := tr.verdict()
-	s.require("instances that published", int64(r.Stats.Instances), int64(kills)/2)
+	s.require("instances that published", int64(r.Stats.Instances), int64(published))
 	s.require("records of aborted transactions", r.Stats.AbortedRecords, 1)
 	if code := i.stop(); code != 0 {
-		t.Errorf("exit code %d after SIGTERM", code)
+		s.t.Errorf("exit code %d after SIGTERM", code)
 	}
 }
 

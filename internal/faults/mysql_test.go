@@ -20,22 +20,8 @@ func each(t *testing.T, test func(t *testing.T, version string)) {
 
 func TestKillingTheProcessOnMySQLLosesAndRepeatsNothing(t *testing.T) {
 	each(t, func(t *testing.T, version string) {
-		s := newStage(t, options{version: version})
-		i := s.run()
-		i.streaming(30 * time.Second)
-		tr := s.load(400)
 		kills := rounds(15, 150)
-		for range kills {
-			some(200*time.Millisecond, 2*time.Second)
-			i.kill()
-			i = s.run()
-		}
-		r := tr.verdict()
-		s.require("instances that published", int64(r.Stats.Instances), int64(kills)/3)
-		s.require("records of aborted transactions", r.Stats.AbortedRecords, 1)
-		if code := i.stop(); code != 0 {
-			t.Errorf("exit code %d after SIGTERM", code)
-		}
+		newStage(t, options{version: version}).killed(kills, kills/3)
 	})
 }
 
@@ -118,25 +104,6 @@ func TestAFrozenLeaderOnMySQLNeverPublishesAgain(t *testing.T) {
 
 func TestStoppingInOrderOnMySQLRedeliversNothing(t *testing.T) {
 	each(t, func(t *testing.T, version string) {
-		s := newStage(t, options{version: version})
-		i := s.run()
-		i.streaming(30 * time.Second)
-		tr := s.load(300)
-		for range rounds(8, 60) {
-			i.says("status served", 20*time.Second) // from here on signals are heard
-			some(0, time.Second)
-			began := time.Now()
-			if code := i.stop(); code != 0 {
-				t.Fatalf("exit code %d after SIGTERM, want 0", code)
-			}
-			if took := time.Since(began); took > 5*time.Second {
-				t.Errorf("an orderly stop took %s", took)
-			}
-			i = s.run()
-		}
-		i.streaming(30 * time.Second)
-		if r := tr.verdict(); r.Stats.AbortedRecords > 0 {
-			t.Logf("%d records were aborted by orderly stops", r.Stats.AbortedRecords)
-		}
+		newStage(t, options{version: version}).stopped(rounds(8, 60))
 	})
 }

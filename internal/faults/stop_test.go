@@ -10,25 +10,29 @@ import (
 
 func TestStoppingInOrderRedeliversNothing(t *testing.T) {
 	t.Parallel()
-	s := newStage(t, options{})
+	newStage(t, options{}).stopped(rounds(20, 60))
+}
+
+// stopped stops instance after instance in order, under load.
+func (s *stage) stopped(stops int) {
 	i := s.run()
 	i.streaming(30 * time.Second)
 	tr := s.load(300)
-	for range rounds(20, 60) {
+	for range stops {
 		i.says("status served", 20*time.Second) // from here on signals are heard
 		some(0, time.Second)
 		began := time.Now()
 		if code := i.stop(); code != 0 {
-			t.Fatalf("exit code %d after SIGTERM, want 0", code)
+			s.t.Fatalf("exit code %d after SIGTERM, want 0", code)
 		}
 		if took := time.Since(began); took > 5*time.Second {
-			t.Errorf("an orderly stop took %s", took)
+			s.t.Errorf("an orderly stop took %s", took)
 		}
 		i = s.run()
 	}
 	i.streaming(30 * time.Second)
 	if r := tr.verdict(); r.Stats.AbortedRecords > 0 {
-		t.Logf("%d records were aborted by orderly stops", r.Stats.AbortedRecords)
+		s.t.Logf("%d records were aborted by orderly stops", r.Stats.AbortedRecords)
 	}
 }
 

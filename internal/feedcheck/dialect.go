@@ -3,7 +3,10 @@ package feedcheck
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 )
 
@@ -75,4 +78,15 @@ func (t Tables) remove() string { return "DELETE FROM " + t.Outbox + " WHERE id 
 
 func (t Tables) enter() string {
 	return "INSERT INTO " + t.Prefix + "_ledger (w, tx, versions, digest) VALUES (?, ?, ?, ?)"
+}
+
+// cutOff ends a connection, behind a COMMIT whose answer nobody reads if that is sent.
+func cutOff(socket net.Conn, commit string, send bool) error {
+	if send {
+		if _, err := io.WriteString(socket, commit); err != nil {
+			return err
+		}
+	}
+	socket.Close()
+	return driver.ErrBadConn // so that the pool forgets it
 }

@@ -94,14 +94,7 @@ func (MySQL) Alive(ctx context.Context, db *sql.DB, session string) (alive bool,
 
 func (MySQL) CutAtCommit(c *sql.Conn, send bool) error {
 	return c.Raw(func(dc any) error {
-		socket := dc.(*mysqlConn).socket
-		if send {
-			if _, err := socket.Write([]byte("\x07\x00\x00\x00\x03COMMIT")); err != nil {
-				return err
-			}
-		}
-		socket.Close()
-		return driver.ErrBadConn // so that the pool forgets it
+		return cutOff(dc.(*mysqlConn).socket, "\x07\x00\x00\x00\x03COMMIT", send)
 	})
 }
 

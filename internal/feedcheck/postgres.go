@@ -101,14 +101,7 @@ func (Postgres) Alive(ctx context.Context, db *sql.DB, session string) (alive bo
 
 func (Postgres) CutAtCommit(c *sql.Conn, send bool) error {
 	return c.Raw(func(dc any) error {
-		socket := dc.(*stdlib.Conn).Conn().PgConn().Conn()
-		if send {
-			if _, err := socket.Write([]byte("Q\x00\x00\x00\x0bCOMMIT\x00")); err != nil {
-				return err
-			}
-		}
-		socket.Close()
-		return driver.ErrBadConn // so that the pool forgets it
+		return cutOff(dc.(*stdlib.Conn).Conn().PgConn().Conn(), "Q\x00\x00\x00\x0bCOMMIT\x00", send)
 	})
 }
 
