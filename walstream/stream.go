@@ -229,8 +229,7 @@ func (st *stream) dry(ctx context.Context) error {
 
 // behind reports backlog: the last transaction is old. While it lasts the reader naps. The server sends a
 // segment a message, and a reader that is always awake makes both sides pay for each; asleep for half a
-// millisecond it finds many, and reads nearly three times as many one-row transactions a second. A live
-// transaction never waits for it.
+// millisecond it finds many. A live transaction never waits for it.
 func (st *stream) behind() bool {
 	return !st.opt.Single && time.Since(time.UnixMicro(st.asm.tx.commit)) > behindAfter && st.asm.tx.commit > 0
 }
