@@ -2,8 +2,6 @@ package process
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -57,18 +55,4 @@ func MkdirTemp(pattern string) (string, error) {
 		return "", err
 	}
 	return dir, os.Chmod(dir, 0o755)
-}
-
-// FreePort returns a TCP port of the loopback address that nobody listens on. It lies below the range
-// that the kernel gives to outgoing connections: those would take it while its server restarts.
-func FreePort() (int, error) {
-	var err error
-	for range 100 {
-		port := 20000 + rand.IntN(12000)
-		var l net.Listener
-		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
-			return port, l.Close()
-		}
-	}
-	return 0, fmt.Errorf("find a free port: %w", err)
 }
