@@ -115,6 +115,18 @@ func (i *instance) streaming(within time.Duration) {
 	}
 }
 
+// takesOver ends the other's turn and waits until this instance streams and delivers, which it may have done before.
+func (i *instance) takesOver(within time.Duration, end func()) {
+	i.t.Helper()
+	streamed, delivered := i.said("source: streaming:"), i.said("first event delivered")
+	began := time.Now()
+	end()
+	servers.Eventually(i.t, within, filepath.Base(i.log)+" takes over", func() bool {
+		return i.state() == "ready" && i.said("source: streaming:") > streamed && i.said("first event delivered") > delivered
+	})
+	i.t.Logf("took over after %s", time.Since(began).Round(time.Millisecond))
+}
+
 // state is the pipeline's: ready (it streams), standby, waiting, failed; empty while nobody answers.
 func (i *instance) state() string {
 	client := http.Client{Timeout: time.Second}

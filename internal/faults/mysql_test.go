@@ -62,11 +62,7 @@ func TestTheStandbyTakesOverOnMySQL(t *testing.T) {
 			if leader.state() != "ready" || standby.state() != "standby" {
 				t.Errorf("the leader is %q and the standby %q", leader.state(), standby.state())
 			}
-			leader.kill()
-			killed := time.Now()
-			standby.streaming(20 * time.Second)
-			standby.says("first event delivered", 20*time.Second)
-			t.Logf("took over after %s", time.Since(killed).Round(time.Millisecond))
+			standby.takesOver(20*time.Second, leader.kill)
 			leader, standby = standby, s.run()
 			servers.Eventually(t, 20*time.Second, "the new instance stands by", func() bool { return standby.state() == "standby" })
 		}
@@ -86,11 +82,7 @@ func TestAFrozenLeaderOnMySQLNeverPublishesAgain(t *testing.T) {
 		tr := s.load(200)
 		for range rounds(1, 10) {
 			some(time.Second, 2*time.Second)
-			leader.signalStop()
-			frozen := time.Now()
-			standby.streaming(40 * time.Second)
-			standby.says("first event delivered", 20*time.Second)
-			t.Logf("took over after %s", time.Since(frozen).Round(time.Millisecond))
+			standby.takesOver(40*time.Second, leader.signalStop)
 			leader.signalGo()
 			servers.Eventually(t, 20*time.Second, "the woken leader stands by", func() bool { return leader.state() == "standby" })
 			leader, standby = standby, leader
