@@ -1,7 +1,6 @@
 package binlog
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -62,10 +61,8 @@ type snapshotState struct {
 
 func parsePosition(p outbox.Position) (*position, error) {
 	var pos position
-	d := json.NewDecoder(bytes.NewReader(p))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&pos); err != nil {
-		return nil, fmt.Errorf("read position: %w", err)
+	if err := p.Decode(&pos); err != nil {
+		return nil, err
 	}
 	if pos.Kind != mysqlKind && pos.Kind != mariaKind {
 		return nil, fmt.Errorf("read position: it is of kind %q, want mysql or mariadb", pos.Kind)

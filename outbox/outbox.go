@@ -3,7 +3,12 @@
 // stops or delays a pipeline. It does no I/O and imports nothing but the standard library.
 package outbox
 
-import "strings"
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
 
 // Kind is what a column holds, as far as routing and encoding care. A source turns its server's
 // types into kinds, and its values into the text that the kind names.
@@ -98,6 +103,17 @@ func (p Position) String() string {
 		return "none"
 	}
 	return string(p)
+}
+
+// Decode reads the position into what its source makes of it, which must know all of it: a newer version may mean
+// something by the rest.
+func (p Position) Decode(into any) error {
+	d := json.NewDecoder(bytes.NewReader(p))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return fmt.Errorf("read position: %w", err)
+	}
+	return nil
 }
 
 // Class says what a fault means for the pipeline and for whoever supervises the process.

@@ -62,8 +62,8 @@ func (l *lsn) UnmarshalText(text []byte) error {
 
 func parsePosition(p outbox.Position) (*position, error) {
 	var pos position
-	if err := json.Unmarshal(p, &pos); err != nil {
-		return nil, fmt.Errorf("read position: %w", err)
+	if err := p.Decode(&pos); err != nil {
+		return nil, err
 	}
 	if pos.Kind != "postgres" {
 		return nil, fmt.Errorf("read position: it is of kind %q, want postgres", pos.Kind)
