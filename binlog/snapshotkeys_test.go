@@ -1,11 +1,9 @@
 package binlog_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"outferry/binlog"
 	"outferry/configs"
@@ -84,40 +82,9 @@ func TestSnapshotWaitsForTheLastBatches(t *testing.T) {
 			d.Exec(t, fmt.Sprintf("INSERT INTO outbox VALUES %s('last%d', 'o', 'k', 't', '')", values, n))
 		}
 		src := binlog.New(file(t, d, func(c *configs.Pipeline) { c.Kafka.MaxBuffered = 2 * outbox.BatchBytes }), testLog(t), binlog.Options{})
-		ctx, cancel := context.WithCancel(t.Context())
-		out, ended := make(chan *outbox.Batch), make(chan error, 1)
-		go func() { ended <- src.Run(ctx, nil, out) }()
-		next := func() *outbox.Batch {
-			t.Helper()
-			select {
-			case b := <-out:
-				return b
-			case err := <-ended:
-				t.Fatalf("the source ended: %v", err)
-			case <-time.After(sourcetest.Deadline):
-				t.Fatal("no batch came")
-			}
-			return nil
-		}
-		first := next()
-		src.Confirm(first.Position)
-		first.Release()
-		held := []*outbox.Batch{next(), next()}
-		if n := len(held[0].Rows) + len(held[1].Rows); n != 404 || src.Inflight() != 2*outbox.BatchBytes {
-			t.Fatalf("%d rows in %d bytes are out, want 404 rows in all that may be out", n, src.Inflight())
-		}
-		servers.Eventually(t, sourcetest.Deadline, "the snapshot to end", func() bool { // it has a connection beside those for log, catalog and number
+		sourcetest.LastBatchesAreHeld(t, src, 404, func() bool { // it has a connection beside those for log, catalog and number
 			return d.Text(t, "SELECT COUNT(*) <= 3 FROM information_schema.PROCESSLIST WHERE USER = 'outferry'") == "1"
 		})
-		for _, b := range held {
-			src.Confirm(b.Position)
-			b.Release()
-		}
-		if at := next().Position.String(); !strings.Contains(at, `"phase":"stream"`) {
-			t.Errorf("after the snapshot came %s", at)
-		}
-		cancel()
-		<-ended
 	})
 }
 

@@ -1,11 +1,9 @@
 package walstream_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"outferry/internal/servers"
 	"outferry/internal/sourcetest"
@@ -34,40 +32,9 @@ func TestSnapshotWaitsForTheLastBatches(t *testing.T) {
 	r.Config.Kafka.MaxBuffered = 2 * outbox.BatchBytes
 	r.Exec(t, `INSERT INTO outbox SELECT n, 'o', 'k', 't', repeat('x', 1000) FROM generate_series(1, 400) n`)
 	src := walstream.New(r.Config, testLog(t), walstream.Options{})
-	ctx, cancel := context.WithCancel(t.Context())
-	out, ended := make(chan *outbox.Batch), make(chan error, 1)
-	go func() { ended <- src.Run(ctx, nil, out) }()
-	next := func() *outbox.Batch {
-		t.Helper()
-		select {
-		case b := <-out:
-			return b
-		case err := <-ended:
-			t.Fatalf("the source ended: %v", err)
-		case <-time.After(sourcetest.Deadline):
-			t.Fatal("no batch came")
-		}
-		return nil
-	}
-	intent := next()
-	src.Confirm(intent.Position)
-	intent.Release()
-	held := []*outbox.Batch{next(), next()}
-	if n := len(held[0].Rows) + len(held[1].Rows); n != 400 || src.Inflight() != 2*outbox.BatchBytes {
-		t.Fatalf("%d rows in %d bytes are out, want 400 rows in all that may be out", n, src.Inflight())
-	}
-	servers.Eventually(t, sourcetest.Deadline, "the snapshot to end", func() bool {
+	sourcetest.LastBatchesAreHeld(t, src, 400, func() bool {
 		return d.Text(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = '"+d.Name+"' AND application_name = 'outferry-posts' AND xact_start IS NOT NULL") == "0"
 	})
-	for _, b := range held {
-		src.Confirm(b.Position)
-		b.Release()
-	}
-	if at := next().Position.String(); !strings.Contains(at, `"phase":"stream"`) {
-		t.Errorf("after the snapshot came %s", at)
-	}
-	cancel()
-	<-ended
 }
 
 // TestRenameInACutOffSnapshotStops: what the log holds of the table's other name must not be tried again for ever.
