@@ -25,6 +25,7 @@ func (a *Admin) Now() (outbox.Position, error) {
 	if err := a.h.learnAt(p, before); err != nil {
 		return nil, err
 	}
+	p.File, p.Pos = p.Anchor.File, p.Anchor.Pos // of what has no GTID
 	return p.appendTo(nil), nil
 }
 

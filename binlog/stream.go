@@ -86,6 +86,9 @@ func (h *session) newAssembler(pos *position) (*assembler, error) {
 	}
 	a.here = place{pos.File, pos.Pos}
 	a.done = a.here
+	if a.byGTID && pos.ServerUUID == h.srv.uuid {
+		a.passed = a.here
+	}
 	for _, t := range h.tables(h.srv) {
 		name := t.String()
 		if a.fold {

@@ -76,7 +76,7 @@ func (a *assembler) open(g group, start place) error {
 	case a.byGTID && !g.gtid.maria && a.set.contains(g.gtid):
 		a.tx.skip = true
 	case a.resume != nil && a.resume.GTID != g.gtid.String():
-		return lost("mysql.part_mismatch", acceptGap,
+		return lost("mysql.part_mismatch", readAgain,
 			"resume inside transaction %s: the log goes on with transaction %s at %s", a.resume.GTID, g.gtid, start)
 	}
 	return nil
@@ -90,7 +90,7 @@ func (a *assembler) commit() error {
 	rows, skip := a.tx.rows, a.tx.skip
 	if a.resume != nil && !skip {
 		if rows < a.resume.Rows {
-			return lost("mysql.part_mismatch", acceptGap,
+			return lost("mysql.part_mismatch", readAgain,
 				"resume inside transaction %s after row %d: it has %d rows", a.tx.head.gtid, a.resume.Rows, rows)
 		}
 		a.resume = nil

@@ -15,15 +15,25 @@ type beyond struct {
 }
 
 // passable are the faults of rows that the log has and nobody can publish.
-var passable = []string{"mysql.names_unknown", "mysql.row_image", "mysql.statement_format", "mysql.xa_unsupported", "mysql.rollback_logged", "row.too_large"}
+var passable = []string{"mysql.incident", "mysql.names_unknown", "mysql.row_image", "mysql.statement_format", "mysql.xa_unsupported", "mysql.rollback_logged", "row.too_large"}
 
-// nameWayOn adds the command that passes by what a fault is about.
+// readAgain is for a transaction that is not the one that was published in part.
+const readAgain = "compare its rows with Kafka; then publish what the log has from there on, as a whole"
+
+// nameWayOn adds the command that passes by what a fault is about, or reads it again.
 func (st *stream) nameWayOn(f *outbox.Fault) {
-	if !slices.Contains(passable, f.Code) {
-		return
-	}
-	if flags := st.wayOn(); flags != "" {
-		f.Remedy += "; or pass by, for good, what can't be published: outferry offsets set " + st.cfg.Name + " " + flags + " --accept-gap"
+	set := "outferry offsets set " + st.cfg.Name + " "
+	switch {
+	case f.Code == "mysql.part_mismatch" && !st.asm.byGTID:
+		f.Remedy += fmt.Sprintf(": %s--file %s --pos %d", set, st.pos.File, st.pos.Pos)
+	case f.Code == "mysql.part_mismatch" && !st.asm.set.isEmpty():
+		f.Remedy += ": " + set + "--gtid " + st.asm.set.String()
+	case f.Code == "mysql.part_mismatch":
+		f.Remedy = "start over with outferry offsets reset " + st.cfg.Name
+	case slices.Contains(passable, f.Code):
+		if flags := st.wayOn(); flags != "" {
+			f.Remedy += "; or pass by, for good, what can't be published: " + set + flags + " --accept-gap"
+		}
 	}
 }
 
@@ -32,7 +42,10 @@ func (st *stream) wayOn() string {
 	if b == nil {
 		b = &beyond{st.asm.withOpen(), st.asm.tx.start}
 	}
-	if st.asm.byGTID {
+	switch {
+	case st.asm.byGTID && st.asm.beyond == nil && !st.asm.tx.open: // between transactions nothing has a number
+		return "--now"
+	case st.asm.byGTID:
 		return "--gtid " + b.set.String()
 	}
 	next, err := st.nextGroup(b.last)

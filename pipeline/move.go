@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -54,6 +55,13 @@ type Move struct {
 }
 
 func (m *Move) say(format string, args ...any) { m.Says = append(m.Says, fmt.Sprintf(format, args...)) }
+
+func (m *Move) sayPart(transaction string, rows int64) {
+	if transaction == "" { // without a number
+		transaction = "after it"
+	}
+	m.say("the transaction %s is published in part (%d rows): that is forgotten, and what is read again comes twice", transaction, rows)
+}
 
 // Harmless reports whether nothing is skipped and nothing comes twice.
 func (m *Move) Harmless() bool { return !m.Gap && !m.Repeat && !m.NewSlot }
@@ -169,7 +177,7 @@ func (c *Claim) compare(m *Move, to walstream.LSN, slot walstream.Slot) (walstre
 		m.say("it stands at %s", to)
 	}
 	if at.XID != 0 {
-		m.say("transaction %d is published in part (%d rows): that is forgotten", at.XID, at.Rows)
+		m.sayPart(strconv.FormatUint(uint64(at.XID), 10), at.Rows)
 	}
 	if to < at.LSN {
 		m.say("transactions committed between %s and %s (%s of WAL) are published again", to, at.LSN, humanize.IBytes(uint64(at.LSN-to)))

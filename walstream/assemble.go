@@ -67,10 +67,15 @@ func (a *assembler) begin(d *decoder) (err error) {
 	a.open, a.rows = true, 0
 	a.skip = a.tx.final < a.start
 	if a.resume != nil && !a.skip && (a.tx.xid != a.resume.XID || a.tx.final != a.resume.FinalLSN) {
-		return lost("pg.part_mismatch", "the slot continues with another transaction than the one that was published in part",
+		return lost("pg.part_mismatch", a.readAgain(),
 			fmt.Errorf("resume inside transaction %d at %s: got transaction %d at %s", a.resume.XID, a.resume.FinalLSN, a.tx.xid, a.tx.final))
 	}
 	return nil
+}
+
+// readAgain is the remedy for a transaction that is not the one that was published in part.
+func (a *assembler) readAgain() string {
+	return "compare its rows with Kafka; then publish what the slot has from there on, as a whole: outferry offsets set NAME --lsn " + a.end.String()
 }
 
 func (a *assembler) commit(b *outbox.Batch, d *decoder) error {
@@ -83,7 +88,7 @@ func (a *assembler) commit(b *outbox.Batch, d *decoder) error {
 	}
 	if a.resume != nil && !a.skip {
 		if a.rows < a.resume.Rows {
-			return lost("pg.part_mismatch", "the transaction that was published in part is shorter now",
+			return lost("pg.part_mismatch", a.readAgain(),
 				fmt.Errorf("resume inside transaction %d after row %d: it has %d rows", a.tx.xid, a.resume.Rows, a.rows))
 		}
 		a.resume = nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -25,48 +26,139 @@ func TestWhatCantBePublishedIsPassedByAsTheFaultSays(t *testing.T) {
 		"mysql.names_unknown": "ALTER TABLE outbox ADD COLUMN n int; " + into + "('bad', 'x', 'k'); ALTER TABLE outbox DROP COLUMN n; " +
 			into + "('bad2', 'x', 'k'); ALTER TABLE outbox ADD COLUMN n int; ALTER TABLE outbox DROP COLUMN n",
 	}
-	eachLog(t, func(t *testing.T, version string) {
-		for _, files := range []bool{false, true} {
-			name, options, more := "by GTID", servers.MySQLOptions{Version: version}, ""
-			if files {
-				name, options.NoGTID, more = "by file", !strings.HasPrefix(version, "mariadb"), "  mysql: {position: file}\n"
-			}
-			t.Run(name, func(t *testing.T) {
-				r, _ := ownServer(t, options, more)
-				r.my.Exec(t, "GRANT LOCK TABLES ON "+r.my.Name+".* TO outferry; SET GLOBAL binlog_row_metadata = MINIMAL")
-				r.insert(1)
-				r.runUntil(1)
-				want := []string{"1"}
-				for code, sql := range unreadable {
-					r.insert(1)
-					want = append(want, fmt.Sprint(r.next))
-					r.my.Exec(t, "DELETE FROM outbox; "+sql)
-					r.insert(1)
-					want = append(want, fmt.Sprint(r.next))
-					fault := r.fails(code)
-					_, command, ok := strings.Cut(fault.Remedy, "outferry offsets set "+r.name+" ")
-					if !ok {
-						t.Fatalf("%s: no command in %q", code, fault.Remedy)
-					}
-					r.do("set "+command).want(t, 3, "offsets.unconfirmed", "skipped")
-					r.do("set "+command+" --yes").want(t, 0, "moved")
-					r.runUntil(r.next)
-					r.wantEvents(want...)
-				}
-			})
+	eachPosition(t, func(t *testing.T, r *logRig) {
+		r.my.Exec(t, "SET GLOBAL binlog_row_metadata = MINIMAL")
+		r.insert(1)
+		r.runUntil(1)
+		want := []string{"1"}
+		for code, sql := range unreadable {
+			r.insert(1)
+			want = append(want, fmt.Sprint(r.next))
+			r.my.Exec(t, "DELETE FROM outbox; "+sql)
+			r.insert(1)
+			want = append(want, fmt.Sprint(r.next))
+			command := r.commandOf(r.fails(code))
+			r.do("set "+command).want(t, 3, "offsets.unconfirmed", "skipped")
+			r.do("set "+command+" --yes").want(t, 0, "moved")
+			r.runUntil(r.next)
+			r.wantEvents(want...)
 		}
+	})
+}
+
+// TestIncidentIsPassedByAsTheFaultSays: the server writes one when a change of a table without transactions is larger
+// than the cache of its log.
+func TestIncidentIsPassedByAsTheFaultSays(t *testing.T) {
+	eachPosition(t, func(t *testing.T, r *logRig) {
+		r.insert(1)
+		r.runUntil(1)
+		r.insert(1)
+		r.my.Exec(t, "CREATE TABLE plain (payload longtext) ENGINE = MyISAM; SET GLOBAL max_binlog_stmt_cache_size = 4096, GLOBAL binlog_stmt_cache_size = 4096")
+		if _, err := r.my.Connect(t, "root").ExecContext(t.Context(), "INSERT INTO plain SELECT repeat('x', 100000) FROM (SELECT 1 UNION ALL SELECT 2) AS two"); err == nil {
+			t.Fatal("the change was not too large")
+		}
+		command := r.commandOf(r.fails("mysql.incident"))
+		if !strings.HasPrefix(command, "--now ") { // with no transaction behind it that skips nothing
+			r.do("set "+command).want(t, 3, "offsets.unconfirmed", "skipped")
+		}
+		r.do("set "+command+" --yes").want(t, 0, "moved")
+		r.insert(1)
+		r.runUntil(3)
+		r.wantEvents("1-3")
+	})
+}
+
+// TestAnotherTransactionThanTheOneInPart: the command reads again from where that one began, and skips nothing.
+func TestAnotherTransactionThanTheOneInPart(t *testing.T) {
+	eachPosition(t, func(t *testing.T, r *logRig) {
+		r.insert(1)
+		r.runUntil(1)
+		rec := r.record()
+		rec.Position = withPart(t, rec.Position, map[string]any{"rows": 9}) // of a transaction that is not there
+		r.plant(rec.Marshal())
+		r.insert(2)
+		command := r.commandOf(r.fails("mysql.part_mismatch"))
+		r.do("set "+command).want(t, 3, "offsets.unconfirmed", "published in part")
+		r.do("set "+command+" --yes").want(t, 0, "moved")
+		r.runUntil(3)
+		r.wantEvents("1-3")
+	})
+}
+
+func TestAnotherTransactionThanTheOneInPartOnPostgres(t *testing.T) {
+	r := newRig15(t)
+	r.insert(1)
+	r.runUntil(1)
+	rec := r.record()
+	rec.Position = withPart(t, rec.Position, map[string]any{"xid": 1, "final_lsn": "0/1", "rows": 9})
+	r.plant(rec.Marshal())
+	r.insert(2)
+	fault := r.failure(4)
+	_, command, ok := strings.Cut(fault.Remedy, "outferry offsets set NAME ")
+	if fault.Code != "pg.part_mismatch" || !ok {
+		t.Fatalf("%s: %s", fault.Code, fault.Remedy)
+	}
+	r.do("set "+command).want(t, 3, "offsets.unconfirmed", "published in part")
+	r.do("set "+command+" --yes").want(t, 0, "moved")
+	r.runUntil(3)
+	r.wantEvents("1-3")
+}
+
+func withPart(t *testing.T, position json.RawMessage, part map[string]any) json.RawMessage {
+	t.Helper()
+	p := decode[map[string]any](t, string(position))
+	p["part"] = part
+	b, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// eachPosition runs a test on servers of its own, by GTID and by places in files.
+func eachPosition(t *testing.T, test func(t *testing.T, r *logRig)) {
+	eachLog(t, func(t *testing.T, version string) {
+		t.Run("by GTID", func(t *testing.T) {
+			r, _ := ownServer(t, servers.MySQLOptions{Version: version})
+			test(t, r)
+		})
+		t.Run("by file", func(t *testing.T) {
+			r, _ := ownServer(t, servers.MySQLOptions{Version: version, NoGTID: !strings.HasPrefix(version, "mariadb")}, "  mysql: {position: file}\n")
+			r.my.Exec(t, "GRANT LOCK TABLES ON "+r.my.Name+".* TO outferry")
+			test(t, r)
+		})
 	})
 }
 
 // fails runs the pipeline until a fault ends it.
 func (r *logRig) fails(code string) *outbox.Fault {
 	r.Helper()
+	f := r.failure(4)
+	r.awaitGone()
+	if f.Code != code {
+		r.Fatalf("%v, want %s", f, code)
+	}
+	return f
+}
+
+// commandOf is what a fault says behind outferry offsets set PIPELINE.
+func (r *logRig) commandOf(f *outbox.Fault) string {
+	r.Helper()
+	_, command, ok := strings.Cut(f.Remedy, "outferry offsets set "+r.name+" ")
+	if !ok {
+		r.Fatalf("%s: no command in %q", f.Code, f.Remedy)
+	}
+	return command
+}
+
+// failure is the fault that ends a run of the pipeline with an exit code.
+func (r *rig) failure(code int) *outbox.Fault {
+	r.Helper()
 	p := pipeline.New(r.config(), hclog.New(&hclog.LoggerOptions{Output: r.Output()}), status.NewRegistry("test", false).Pipeline(r.name), 10*time.Second)
 	err := p.Run(r.Context())
-	r.awaitGone()
 	var f *outbox.Fault
-	if !errors.As(err, &f) || f.Code != code || pipeline.ExitCode(err) != 4 {
-		r.Fatalf("exit %d, %v, want 4 for %s", pipeline.ExitCode(err), err, code)
+	if !errors.As(err, &f) || pipeline.ExitCode(err) != code {
+		r.Fatalf("exit %d, %v, want %d", pipeline.ExitCode(err), err, code)
 	}
 	return f
 }
