@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -40,6 +41,7 @@ type ferry struct {
 	table  *outbox.Table // of the last row
 	plan   *router.Plan
 	since  time.Time
+	misfit error // of the table as it is now: what was committed before is delivered first
 
 	rec      offsets.Record // the last committed one
 	seal     *seal
@@ -164,12 +166,23 @@ func (f *ferry) shape(t *outbox.Table) (err error) {
 	plan, ok := f.plans[t]
 	if !ok {
 		if plan, err = f.router.Plan(t); err != nil {
-			return err
+			return otherColumns(t, err)
 		}
 		f.plans[t] = plan
 	}
 	f.table, f.plan = t, plan
 	return nil
+}
+
+// otherColumns is the fault of rows that were written when their table was not what the file routes by.
+func otherColumns(t *outbox.Table, err error) error {
+	var names []string
+	for i := range t.Columns {
+		names = append(names, t.Columns[i].Name)
+	}
+	return &outbox.Fault{Code: "row.columns", Class: outbox.Config,
+		Err:    fmt.Errorf("a row of %s was written when it had the columns %s: %w", t, strings.Join(names, ", "), faultOf(err).Err),
+		Remedy: "what precedes it is delivered; go on with a file that names these columns, until it stops at rows with other ones"}
 }
 
 // updated follows router.on_update: an outbox row is written once.
@@ -241,7 +254,10 @@ func (f *ferry) due(dry bool) bool {
 // nextDeadline is when the open transaction must end although nothing more comes.
 func (f *ferry) nextDeadline() time.Duration {
 	began := f.sink.Began()
-	if began.IsZero() {
+	switch {
+	case began.IsZero() && f.misfit != nil:
+		return time.Second
+	case began.IsZero():
 		return 10 * time.Second
 	}
 	limit := f.cfg.Commit.Interval
@@ -262,8 +278,12 @@ func (f *ferry) settle(committed bool) {
 	f.settled()
 }
 
-// passed ends a session that takes one transaction at a time, once it has gone past the row that asked for it.
+// passed ends a session that takes one transaction at a time, once it has gone past the row that asked for it, and
+// one of a table that the file does not fit, once what was committed before is delivered.
 func (f *ferry) passed() error {
+	if f.misfit != nil && f.caughtUp.Load() && f.sink.Began().IsZero() {
+		return f.misfit
+	}
 	if f.single && f.sink.Began().IsZero() && time.Since(f.since) > singleFor {
 		f.single = false
 		return errSingleOver

@@ -54,6 +54,7 @@ type Pipeline struct {
 	attempt   atomic.Int32 // the source asks too
 	failing   time.Time    // since when sessions have failed
 	streams   atomic.Int64 // when this session began to stream, nanoseconds since 1970; 0: not yet
+	caughtUp  atomic.Bool  // what it reads now is new
 }
 
 // New returns a pipeline that runs once. shutdown bounds the orderly stop.
@@ -120,7 +121,7 @@ func (p *Pipeline) again(err error) bool {
 		return true
 	case outbox.Environment:
 		return p.connected // it worked before: a rotated password, a grant that was taken away for a moment
-	case outbox.Internal:
+	case outbox.Internal, outbox.Config:
 		// A row that can't be published fails the whole Kafka transaction. Once more, one database transaction at
 		// a time, so that all before it is delivered.
 		if strings.HasPrefix(f.Code, "row.") && !p.single {

@@ -253,13 +253,45 @@ func TestNoDataSkipsWhatWasThere(t *testing.T) {
 	run.stop()
 }
 
-// TestWrongColumnIsFoundAtTheStart: before anything is made, on either side.
+// TestWrongColumnIsFoundAtTheStart: before anything is made in the database.
 func TestWrongColumnIsFoundAtTheStart(t *testing.T) {
 	r := newRig(t, "router: {topic: 'PREFIX.${routedByValue}', columns: {key: aggregate}}\n")
 	wantFault(t, r.start().wait(), "router.column_missing", 2)
 	if n := r.db.Text(t, "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()"); n != "0" {
 		t.Errorf("it made %s slots", n)
 	}
+}
+
+// TestARenamedColumnLosesNothing: each file delivers the rows that were written with its column, and stops.
+func TestARenamedColumnLosesNothing(t *testing.T) {
+	r := newRig(t, "")
+	r.insert("a1", "order", "{}")
+	run := r.start()
+	r.consume("order", 1)
+	run.stop()
+	r.insert("a2", "order", "{}")
+	r.db.Exec(t, "ALTER TABLE outbox RENAME COLUMN aggregatetype TO kind")
+	renamed := "router: {topic: 'PREFIX.${routedByValue}', columns: {route_by: kind}}\n"
+	r.configure(renamed)
+	wantFault(t, r.start().wait(), "row.columns", 2)
+	r.configure("")
+	wantFault(t, r.start().wait(), "router.column_missing", 2) // when it has caught up
+	if got := ids(r.consume("order", 2)); !slices.Equal(got, []string{"a1", "a2"}) {
+		t.Fatalf("got %v", got)
+	}
+	r.db.Exec(t, "INSERT INTO outbox (id, kind, aggregateid) VALUES ('a3', 'order', 'key')")
+	wantFault(t, r.start().wait(), "row.columns", 2)
+	r.db.Exec(t, "ALTER TABLE outbox RENAME COLUMN kind TO aggregatetype")
+	r.insert("a4", "order", "{}")
+	wantFault(t, r.start().wait(), "row.columns", 2) // with a3 and not with what the table has now
+	r.configure(renamed)
+	wantFault(t, r.start().wait(), "row.columns", 2) // a3 is delivered
+	r.configure("")
+	run = r.start()
+	if got := ids(r.consume("order", 4)); !slices.Equal(got, []string{"a1", "a2", "a3", "a4"}) {
+		t.Errorf("got %v", got)
+	}
+	run.stop()
 }
 
 // TestDeletedOffsetsTopicIsNoFirstStart, where no slot would tell either: Kafka deletes the group's offsets together

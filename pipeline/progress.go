@@ -50,6 +50,7 @@ func (p *Pipeline) snapshotProgress(done, expected int64) {
 // sourceLag is told how many bytes of log are left, and whether what comes now is new.
 func (p *Pipeline) sourceLag(left int64, caughtUp bool) {
 	if caughtUp {
+		p.caughtUp.Store(true)
 		p.status.SourceLag(time.Now(), left)
 		p.end()
 		return

@@ -15,6 +15,7 @@ import (
 // session is one attempt, from the look at the source to whatever ends it.
 func (p *Pipeline) session(ctx context.Context) error {
 	p.streams.Store(0)
+	p.caughtUp.Store(false)
 	src := p.source()
 	rt, err := router.New(p.cfg.Router, p.cfg.Encoding)
 	if err != nil {
@@ -25,15 +26,7 @@ func (p *Pipeline) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, t := range tables { // a wrong column name is found now and not at the first row
-		plan, err := rt.Plan(t)
-		if err != nil {
-			return err
-		}
-		if what := plan.Recognised(); what != "" && !p.connected {
-			p.log.Info("columns recognised", "table", t.String(), "columns", what)
-		}
-	}
+	misfit := p.fits(rt, tables)
 	sk, err := sink.Open(ctx, p.cfg, p.log, p.status.KafkaHook())
 	if err != nil {
 		return err
@@ -43,7 +36,28 @@ func (p *Pipeline) session(ctx context.Context) error {
 	if err := f.load(ctx); err != nil {
 		return err
 	}
+	if misfit != nil {
+		if f.rec.Source().IsZero() {
+			return misfit
+		}
+		p.log.Warn("the table no longer has what the file routes by: delivering what was committed before", "error", misfit)
+		f.misfit = misfit
+	}
 	return f.sail(ctx)
+}
+
+// fits finds a wrong column name before the first row does.
+func (p *Pipeline) fits(rt *router.Router, tables []*outbox.Table) error {
+	for _, t := range tables {
+		plan, err := rt.Plan(t)
+		if err != nil {
+			return err
+		}
+		if what := plan.Recognised(); what != "" && !p.connected {
+			p.log.Info("columns recognised", "table", t.String(), "columns", what)
+		}
+	}
+	return nil
 }
 
 // load reads the offset that the fenced-off past left, and checks that it may be continued with this file.

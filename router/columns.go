@@ -69,22 +69,23 @@ func (f *finder) missing(option, name string) error {
 	return fault
 }
 
-// near lists the columns that could have been meant, else all of them, up to a dozen.
+// near lists the columns, up to a dozen, and which could have been meant.
 func (f *finder) near(name string) string {
 	var close, all []string
 	for i := range f.table.Columns {
 		col := f.table.Columns[i].Name
-		if distance(fold(col), fold(name)) <= max(2, len(name)/4) {
+		if distance(fold(col), fold(name)) <= max(1, len(name)/3) {
 			close = append(close, col)
 		}
 		if len(all) < 12 {
 			all = append(all, col)
 		}
 	}
+	has := "it has " + strings.Join(all, ", ")
 	if len(close) > 0 {
-		return "did you mean " + strings.Join(close, " or ")
+		has += "; did you mean " + strings.Join(close, " or ") + "?"
 	}
-	return "it has " + strings.Join(all, ", ")
+	return has
 }
 
 // distance counts the insertions, deletions and replacements between two names.
