@@ -47,7 +47,7 @@ var writers = []section{
 	{"Python: Django", "django_outbox.py", byMake},
 	{"Ruby: ActiveRecord", "active_record.rb", parsed},
 	{"Node: pg", "pg.mjs", byMake},
-	{"Node: Prisma", "prisma.mjs", parsed},
+	{"Node: Prisma", "prisma.mjs", byMake + " Its models: [schema.prisma](schema.prisma)."},
 	{"Go: pgx", "pgx/main.go", always},
 	{"Go: database/sql", "database-sql/main.go", always},
 	{"SQL: a trigger", "trigger.sql", always + " For a program that can't be changed."},

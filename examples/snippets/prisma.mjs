@@ -1,22 +1,9 @@
-// Writes a post and its event with Prisma. Its models, in schema.prisma:
-//
-//   model Post {
-//     id    BigInt @id @default(autoincrement())
-//     title String @db.VarChar(255)
-//     @@map("posts")
-//   }
-//
-//   model OutboxEvent {
-//     id            String @id @default(uuid()) @db.Uuid
-//     aggregatetype String @db.VarChar(255)
-//     aggregateid   String @db.VarChar(255)
-//     type          String @db.VarChar(255)
-//     payload       Json?
-//     @@map("outbox")
-//   }
+// Writes a post and its event with Prisma. Its models are in schema.prisma.
+import { PrismaPg } from "@prisma/adapter-pg";
+import prismaClient from "@prisma/client";
 
 // snippet: begin
-export async function publish(prisma, title) {
+async function publish(prisma, title) {
   await prisma.$transaction(async (tx) => {
     const post = await tx.post.create({ data: { title } });
     await tx.outboxEvent.create({
@@ -30,3 +17,10 @@ export async function publish(prisma, title) {
   });
 }
 // snippet: end
+
+const prisma = new prismaClient.PrismaClient({ adapter: new PrismaPg({ connectionString: process.env.DATABASE_URL }) });
+try {
+  await publish(prisma, process.argv[2]);
+} finally {
+  await prisma.$disconnect();
+}

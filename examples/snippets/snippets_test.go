@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,6 +41,7 @@ func TestTriggerWritesBothRowsOrNone(t *testing.T) {
 func TestGoAppliesEachEventOnce(t *testing.T) {
 	program := build(t, "consumer")
 	appliesOnce(t, database(t), exec.Command(program))
+	refusesWithoutID(t, database(t), exec.Command(program))
 }
 
 func build(t *testing.T, stack string) (program string) {
@@ -99,8 +101,8 @@ func wantRows(t *testing.T, db *servers.Database) {
 	}
 }
 
-// appliesOnce sends two events, one of them twice, and wants two changes.
-func appliesOnce(t *testing.T, db *servers.Database, consumer *exec.Cmd) {
+// events makes a topic with an event for each id, and returns how a consumer finds it.
+func events(t *testing.T, ids ...string) (env []string) {
 	t.Helper()
 	broker := servers.Kafka(t)
 	topic := broker.Prefix(t) + "events"
@@ -109,15 +111,39 @@ func appliesOnce(t *testing.T, db *servers.Database, consumer *exec.Cmd) {
 		t.Fatal(err)
 	}
 	client := broker.Client(t)
-	for _, id := range []string{"a", "a", "b"} {
-		event := &kgo.Record{Topic: topic, Value: []byte("of " + id), Headers: []kgo.RecordHeader{{Key: "id", Value: []byte(id)}}}
+	for _, id := range ids {
+		event := &kgo.Record{Topic: topic, Value: []byte("of " + id)}
+		if id != "" {
+			event.Headers = []kgo.RecordHeader{{Key: "id", Value: []byte(id)}}
+		}
 		if err := client.ProduceSync(t.Context(), event).FirstErr(); err != nil {
 			t.Fatal(err)
 		}
 	}
+	return []string{"KAFKA_BROKERS=" + broker.Addr, "TOPIC=" + topic}
+}
+
+// refusesWithoutID wants a consumer to fail at an event that nobody could know again.
+func refusesWithoutID(t *testing.T, db *servers.Database, consumer *exec.Cmd) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	bounded := exec.CommandContext(ctx, consumer.Path, consumer.Args[1:]...)
+	said, err := surrounded(bounded, db, events(t, "a", "")...).CombinedOutput()
+	if err == nil || ctx.Err() != nil || !strings.Contains(string(said), "header id") {
+		t.Errorf("it ended by %v and said %s", err, said)
+	}
+	if got := db.Text(t, "SELECT string_agg(title, ', ') FROM posts"); got != "of a" {
+		t.Errorf("applied: %s", got)
+	}
+}
+
+// appliesOnce sends two events, one of them twice, and wants two changes.
+func appliesOnce(t *testing.T, db *servers.Database, consumer *exec.Cmd) {
+	t.Helper()
 	var said bytes.Buffer
 	consumer.Stdout, consumer.Stderr = &said, &said
-	if err := surrounded(consumer, db, "KAFKA_BROKERS="+broker.Addr, "TOPIC="+topic).Start(); err != nil {
+	if err := surrounded(consumer, db, events(t, "a", "a", "b")...).Start(); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log"
 	"os"
 
@@ -16,10 +17,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	client, err := kgo.NewClient(
-		kgo.SeedBrokers(os.Getenv("KAFKA_BROKERS")), kgo.ConsumeTopics(os.Getenv("TOPIC")), kgo.ConsumerGroup(os.Getenv("TOPIC")+"-go"),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.DisableAutoCommit(),
-	)
+	client, err := consumer(os.Getenv("KAFKA_BROKERS"), os.Getenv("TOPIC"), os.Getenv("TOPIC")+"-go")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -27,6 +25,13 @@ func main() {
 }
 
 // snippet: begin
+func consumer(brokers, topic, group string) (*kgo.Client, error) {
+	return kgo.NewClient(kgo.SeedBrokers(brokers), kgo.ConsumeTopics(topic), kgo.ConsumerGroup(group),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), // of a Kafka transaction that was aborted it sees nothing
+		kgo.DisableAutoCommit())                      // consume commits, after the work
+}
+
 func consume(ctx context.Context, client *kgo.Client, conn *pgx.Conn) error {
 	for {
 		fetches := client.PollFetches(ctx)
@@ -48,7 +53,11 @@ func consume(ctx context.Context, client *kgo.Client, conn *pgx.Conn) error {
 }
 
 func once(ctx context.Context, tx pgx.Tx, r *kgo.Record) error {
-	note, err := tx.Exec(ctx, `INSERT INTO processed_events (event_id) VALUES ($1) ON CONFLICT DO NOTHING`, header(r, "id"))
+	id := header(r, "id")
+	if id == "" {
+		return fmt.Errorf("no header id at offset %d of partition %d", r.Offset, r.Partition) // or all of these would be one event
+	}
+	note, err := tx.Exec(ctx, `INSERT INTO processed_events (event_id) VALUES ($1) ON CONFLICT DO NOTHING`, id)
 	if err != nil || note.RowsAffected() == 0 {
 		return err
 	}

@@ -4,6 +4,7 @@ import java.sql.DriverManager;
 import java.sql.SQLException;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.Properties;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -12,6 +13,18 @@ import org.apache.kafka.common.serialization.StringDeserializer;
 /** Applies each event once, however often it comes. */
 class Consumer {
   // snippet: begin
+  static KafkaConsumer<String, String> consumer(String brokers, String topic, String group) {
+    var settings = new Properties();
+    settings.put("bootstrap.servers", brokers);
+    settings.put("group.id", group);
+    settings.put("auto.offset.reset", "earliest");
+    settings.put("isolation.level", "read_committed"); // of a Kafka transaction that was aborted it sees nothing
+    settings.put("enable.auto.commit", "false"); // consume commits, after the work
+    var consumer = new KafkaConsumer<>(settings, new StringDeserializer(), new StringDeserializer());
+    consumer.subscribe(List.of(topic));
+    return consumer;
+  }
+
   static void consume(KafkaConsumer<String, String> consumer, Connection database) throws SQLException {
     database.setAutoCommit(false);
     while (true) {
@@ -26,8 +39,9 @@ class Consumer {
   }
 
   static boolean isNew(Connection database, ConsumerRecord<String, String> record) throws SQLException {
+    var id = Objects.requireNonNull(record.headers().lastHeader("id"), "a record without the header id");
     try (var note = database.prepareStatement("INSERT INTO processed_events (event_id) VALUES (?) ON CONFLICT DO NOTHING")) {
-      note.setString(1, new String(record.headers().lastHeader("id").value(), StandardCharsets.UTF_8));
+      note.setString(1, new String(id.value(), StandardCharsets.UTF_8));
       return note.executeUpdate() == 1;
     }
   }
@@ -41,15 +55,8 @@ class Consumer {
   }
 
   public static void main(String[] args) throws SQLException {
-    var settings = new Properties();
-    settings.put("bootstrap.servers", System.getenv("KAFKA_BROKERS"));
-    settings.put("group.id", System.getenv("TOPIC") + "-java");
-    settings.put("auto.offset.reset", "earliest");
-    settings.put("enable.auto.commit", "false");
-    settings.put("isolation.level", "read_committed");
-    try (var consumer = new KafkaConsumer<>(settings, new StringDeserializer(), new StringDeserializer());
+    try (var consumer = consumer(System.getenv("KAFKA_BROKERS"), System.getenv("TOPIC"), System.getenv("TOPIC") + "-java");
         var database = DriverManager.getConnection(System.getenv("JDBC_URL"))) {
-      consumer.subscribe(List.of(System.getenv("TOPIC")));
       consume(consumer, database);
     }
   }
