@@ -60,6 +60,44 @@ func checkSource(t *testing.T, stages []instructions.Stage, from string) {
 	t.Errorf("there is no stage %q", from)
 }
 
+// Both services are built at once, and Maven's directory is for one at a time.
+func TestMavenCacheIsNotShared(t *testing.T) {
+	stages, err := Stages(filepath.Join(root, "examples/spring-boot/Dockerfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, command := range stages[0].Commands {
+		run, ok := command.(*instructions.RunCommand)
+		if !ok {
+			continue
+		}
+		if err := run.Expand(func(word string) (string, error) { return word, nil }); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range instructions.GetMounts(run) {
+			found = true
+			if m.CacheSharing != instructions.MountSharingLocked {
+				t.Errorf("the cache %s is shared as %q", m.Target, m.CacheSharing)
+			}
+		}
+	}
+	if !found {
+		t.Error("Maven has no cache")
+	}
+}
+
+// A database has one name for the service that uses it and for Outferry.
+func TestDatabasesHaveOneName(t *testing.T) {
+	all := containers(t)
+	for service, name := range map[string]string{"post": "POST_DATABASE_URL", "comments": "COMMENTS_DATABASE_URL"} {
+		url := all[service].Environment[name]
+		if url == "" || url != all["outferry-"+service].Environment[name] {
+			t.Errorf("%s: the service has %q, Outferry %q", name, url, all["outferry-"+service].Environment[name])
+		}
+	}
+}
+
 func TestImageSaysWhatRuns(t *testing.T) {
 	for service, want := range map[string][2]string{
 		"post":          {"/service.jar", "/src/post/target/post.jar"},
