@@ -18,10 +18,18 @@ import (
 	"outferry/internal/logging"
 )
 
-// blog is the two services of examples/go, each in a schema of its own, on ports of their own.
+// blog is the two services of examples/go, each in a schema of its own, each at a port of its own.
 type blog struct {
 	services []service.Service
 	with     []service.Surroundings
+}
+
+// listen opens a port, that of the examples' READMEs where it is free.
+func listen(port string) (net.Listener, error) {
+	if listener, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+		return listener, nil
+	}
+	return net.Listen("tcp", "127.0.0.1:0")
 }
 
 // newBlog opens the ports, and makes nothing yet.
@@ -33,14 +41,14 @@ func newBlog(s *servers, log hclog.Logger) (_ *blog, err error) {
 		}
 	}()
 	for _, part := range []struct {
-		schema string
-		build  func(*database.DB) service.Service
-	}{{"post", postservice.New}, {"comments", commentservice.New}} {
+		schema, port string
+		build        func(*database.DB) service.Service
+	}{{"post", "8081", postservice.New}, {"comments", "8082", commentservice.New}} {
 		db, err := database.Open(s.blogURL() + "&search_path=" + part.schema)
 		if err != nil {
 			return nil, err
 		}
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		listener, err := listen(part.port)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("find a port for a service: %w", err), db.Close())
 		}

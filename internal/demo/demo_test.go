@@ -3,6 +3,8 @@ package demo
 import (
 	"context"
 	"io"
+	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"outferry/configs"
+	"outferry/internal/process"
 )
 
 func TestNoGoroutineIsLeft(t *testing.T) {
@@ -23,6 +26,23 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 	}
 	if ctx.Err() != nil {
 		t.Fatal("ended by the deadline and not by itself")
+	}
+}
+
+func TestPortThatIsTakenIsReplaced(t *testing.T) {
+	port, err := process.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, free := range []bool{true, false} {
+		listener, err := listen(strconv.Itoa(port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+		if got := listener.Addr().(*net.TCPAddr).Port; (got == port) != free {
+			t.Errorf("port %d, free %t: got %d", port, free, got)
+		}
 	}
 }
 
