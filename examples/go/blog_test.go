@@ -36,6 +36,7 @@ func (b *blog) check() {
 	b.t.Run("counts agree", b.countsAgree)
 	b.t.Run("an event that comes twice is applied once", b.twice)
 	b.t.Run("an unreadable event is set aside", b.deadLetter)
+	b.t.Run("an edit of a post that was never published is set aside at once", b.neverPublished)
 	b.t.Run("bad requests are refused", b.badRequests)
 }
 
@@ -139,6 +140,29 @@ func (b *blog) deadLetter(t *testing.T) {
 		t.Error("it is noted as done")
 	}
 	b.passed(t, "post", bad) // it holds up nobody
+}
+
+func (b *blog) neverPublished(t *testing.T) {
+	edit := &kgo.Record{Topic: "outbox.event.post", Key: []byte("404"), Value: []byte(`{"id": 404, "title": "Edited"}`), Headers: []kgo.RecordHeader{
+		{Key: "id", Value: []byte("too-early")}, {Key: "eventType", Value: []byte("PostEdited")},
+	}}
+	if err := b.broker.Client(t).ProduceSync(t.Context(), edit).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	letter := b.find(t, "outbox.event.post-dlt", "404")
+	if got := header(letter, "error"); !strings.Contains(got, "never published") {
+		t.Errorf("it is set aside for %q", got)
+	}
+	b.passed(t, "comments", edit)
+}
+
+func header(r *kgo.Record, name string) string {
+	for _, h := range r.Headers {
+		if h.Key == name {
+			return string(h.Value)
+		}
+	}
+	return ""
 }
 
 func (b *blog) badRequests(t *testing.T) {

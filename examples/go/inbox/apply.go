@@ -10,8 +10,11 @@ import (
 	"outferry/examples/go/database"
 )
 
-// ErrUnreadable marks an event that no further attempt would help.
-var ErrUnreadable = errors.New("event can't be read")
+// No further attempt would help such an event.
+var (
+	ErrUnreadable = errors.New("event can't be read")
+	ErrImpossible = errors.New("event does not fit what those before it said")
+)
 
 // apply applies a record once, however often it comes: the note that its event is done stands or falls with
 // what the event changes.

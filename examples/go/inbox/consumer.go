@@ -1,7 +1,8 @@
 // Package inbox applies the events of other services, each one once. In go the records of one topic; out come
 // changes of the service's own database, each in one transaction with the note that its event is done.
 // An event that arrives again changes nothing. One that can't be applied is tried again, then set aside in a
-// dead-letter topic, so that it does not hold up the others. While the database is away, all of them wait.
+// dead-letter topic, so that it does not hold up the others. The notes are one consumer's: a second one of the same
+// topic in the same service needs a table of its own. While the database is away, all of them wait.
 package inbox
 
 import (
@@ -39,7 +40,7 @@ type Consumer struct {
 	Log      *slog.Logger
 
 	client  *kgo.Client
-	letters *kgo.Client // its own client, since it alone may create a topic
+	letters *kgo.Client
 }
 
 // Run consumes until ctx ends.
@@ -49,7 +50,7 @@ func (c *Consumer) Run(ctx context.Context) (err error) {
 		return fmt.Errorf("make the consumer of %s: %w", c.Topic, err)
 	}
 	defer c.client.CloseAllowingRebalance()
-	if c.letters, err = kgo.NewClient(kgo.SeedBrokers(c.Brokers...), kgo.AllowAutoTopicCreation()); err != nil {
+	if c.letters, err = kgo.NewClient(kgo.SeedBrokers(c.Brokers...)); err != nil {
 		return fmt.Errorf("make the producer of dead letters: %w", err)
 	}
 	defer c.letters.Close()
@@ -81,7 +82,7 @@ func (c *Consumer) options() []kgo.Opt {
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // a new service wants the whole story
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),      // of a Kafka transaction that was aborted it sees nothing
 		kgo.DisableAutoCommit(),                           // offsets are committed after the work, by round
-		kgo.BlockRebalanceOnPoll(),                        // nobody else works on our partitions in the meantime
+		kgo.BlockRebalanceOnPoll(),                        // others wait until a round has ended, for a minute at most; then the notes keep what we do from being done twice
 		kgo.MetadataMinAge(250 * time.Millisecond),
 		kgo.MetadataMaxAge(5 * time.Second), // how soon a topic is found that did not exist when we started
 	}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -39,13 +41,14 @@ func (c *Consumer) process(ctx context.Context, r *kgo.Record) error {
 
 // hopeless tells a bad event from bad times: while the database does not answer, no event is to blame.
 func (c *Consumer) hopeless(ctx context.Context, err error, attempt int) bool {
-	if errors.Is(err, ErrUnreadable) {
+	if errors.Is(err, ErrUnreadable) || errors.Is(err, ErrImpossible) {
 		return true
 	}
 	return attempt >= c.Attempts && c.DB.PingContext(ctx) == nil
 }
 
-// setAside returns when the dead letter is safe: its event is committed as done right after.
+// setAside returns when the dead letter is safe: its event is committed as done right after, and the later events
+// of its key overtake it.
 func (c *Consumer) setAside(ctx context.Context, r *kgo.Record, cause error) error {
 	letter := &kgo.Record{
 		Topic: DeadLetters(r.Topic), Key: r.Key, Value: r.Value,
@@ -54,9 +57,21 @@ func (c *Consumer) setAside(ctx context.Context, r *kgo.Record, cause error) err
 			kgo.RecordHeader{Key: "original-partition", Value: []byte(strconv.Itoa(int(r.Partition)))},
 			kgo.RecordHeader{Key: "original-offset", Value: []byte(strconv.FormatInt(r.Offset, 10))}),
 	}
+	if err := c.makeTopic(ctx, letter.Topic); err != nil {
+		return err
+	}
 	if err := c.letters.ProduceSync(ctx, letter).FirstErr(); err != nil {
 		return fmt.Errorf("set aside an event in %s: %w", letter.Topic, err)
 	}
 	c.Log.Error("event set aside", "topic", letter.Topic, "offset", r.Offset, "error", cause)
+	return nil
+}
+
+// makeTopic leaves a topic that is there as it is. It is made when it is needed and not at the start, when Kafka may be away.
+func (c *Consumer) makeTopic(ctx context.Context, topic string) error {
+	_, err := kadm.NewClient(c.letters).CreateTopic(ctx, 1, -1, nil, topic)
+	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+		return fmt.Errorf("make the topic %s: %w", topic, err)
+	}
 	return nil
 }

@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"testing"
@@ -40,8 +41,8 @@ func (a *attempts) Handle(ctx context.Context, r slog.Record) error {
 	return a.Handler.Handle(ctx, r)
 }
 
-func start(t *testing.T, url string, before func(Event) error) *rig {
-	r := &rig{broker: servers.Kafka(t)}
+func start(t *testing.T, broker *servers.Broker, url string, before func(Event) error) *rig {
+	r := &rig{broker: broker}
 	r.failed.Handler = slog.NewTextHandler(t.Output(), nil)
 	r.topic = r.broker.Prefix(t) + "events"
 	admin := kadm.NewClient(r.broker.Client(t))
@@ -106,7 +107,7 @@ func TestAFaultThatPassesIsTriedAgain(t *testing.T) {
 	db := servers.Postgres(t, 15)
 	db.Exec(t, tables)
 	var tried atomic.Int32
-	r := start(t, db.URL("app"), func(e Event) error {
+	r := start(t, servers.Kafka(t), db.URL("app"), func(e Event) error {
 		if e.ID == "b" && tried.Add(1) < 3 {
 			return errors.New("not now")
 		}
@@ -116,10 +117,12 @@ func TestAFaultThatPassesIsTriedAgain(t *testing.T) {
 	applied(t, db, "a b c") // in their order: nothing overtakes
 }
 
+// The broker makes no topic by itself: the consumer makes that of its dead letters.
 func TestAnEventThatNeverAppliesIsSetAside(t *testing.T) {
 	db := servers.Postgres(t, 15)
 	db.Exec(t, tables)
-	r := start(t, db.URL("app"), func(e Event) error {
+	broker := servers.StartKafka(t, servers.KafkaOptions{Properties: []string{"auto.create.topics.enable=false"}})
+	r := start(t, broker, db.URL("app"), func(e Event) error {
 		if e.ID == "b" {
 			return errors.New("never")
 		}
@@ -132,12 +135,29 @@ func TestAnEventThatNeverAppliesIsSetAside(t *testing.T) {
 	}
 }
 
+// No earlier event will come, so waiting would only hold up the others.
+func TestAnImpossibleEventIsSetAsideAtOnce(t *testing.T) {
+	db := servers.Postgres(t, 15)
+	db.Exec(t, tables)
+	r := start(t, servers.Kafka(t), db.URL("app"), func(e Event) error {
+		if e.ID == "b" {
+			return fmt.Errorf("%w: never published", ErrImpossible)
+		}
+		return nil
+	})
+	r.send(t, "a", "b", "c")
+	applied(t, db, "a c")
+	if n := r.failed.Load(); n != 1 {
+		t.Errorf("%d attempts, want 1", n)
+	}
+}
+
 // Not one event is to blame for a database that is away: none is set aside, and all are applied afterwards.
 func TestWhileTheDatabaseIsAwayEventsWait(t *testing.T) {
 	server := servers.StartPostgres(t, servers.PostgresOptions{})
 	db := server.Database(t)
 	db.Exec(t, tables)
-	r := start(t, db.URL("app"), func(Event) error { return nil })
+	r := start(t, servers.Kafka(t), db.URL("app"), func(Event) error { return nil })
 	r.send(t, "a")
 	applied(t, db, "a")
 	server.Stop()
