@@ -141,6 +141,10 @@ func (s server) String() string { return s.name }
 func (b *blog) actBeforeTheFirstLook() {
 	b.t.Helper()
 	b.progress(20)
+	b.members["comments"].says("outbox.event.post=UNKNOWN_TOPIC_OR_PARTITION")
+	if n := b.partitions("outbox.event.post"); n != 0 {
+		b.t.Errorf("a consumer made the topic that is Outferry's to make, with %d partitions", n)
+	}
 	b.members["outferry-post"].Start()
 	for _, m := range b.members {
 		m.Works()
@@ -212,7 +216,8 @@ func (b *blog) heardOf(id int64) {
 	})
 }
 
-// setsAside sends what can't be applied: it ends among the dead letters, and what comes after it is applied.
+// setsAside sends what can't be applied: it ends among the dead letters, and what comes after it is applied. The topic
+// has the one partition that the service gave it: a broker that makes topics by itself would have made more.
 func (b *blog) setsAside() {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -225,7 +230,23 @@ func (b *blog) setsAside() {
 		b.t.Fatal(err)
 	}
 	servers.Eventually(b.t, patience, "the dead letters hold one record", func() bool { return b.records("outbox.event.post-dlt") == 1 })
+	if n := b.partitions("outbox.event.post-dlt"); n != 1 {
+		b.t.Errorf("the dead letters have %d partitions: the service did not make their topic", n)
+	}
+	b.members["comments"].says("event set aside in outbox.event.post-dlt")
 	b.heardOf(b.people.publish())
+}
+
+// partitions counts a topic's; one that is not there has none.
+func (b *blog) partitions(topic string) int {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	topics, err := kadm.NewClient(b.broker.Client(b.t)).ListTopics(ctx, topic)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return len(topics[topic].Partitions)
 }
 
 // records counts a topic's, by its offsets: good enough where nobody writes in transactions.

@@ -1,7 +1,9 @@
 package blog.comments;
 
+import blog.inbox.ImpossibleEventException;
 import blog.inbox.Inbox;
 import blog.inbox.ReceivedEvent;
+import java.util.function.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.springframework.kafka.annotation.KafkaListener;
 import org.springframework.stereotype.Component;
@@ -28,23 +30,23 @@ class PostListener {
     @KafkaListener(topics = "outbox.event.post")
     void on(ConsumerRecord<String, String> record) {
         ReceivedEvent event = ReceivedEvent.of(record);
-        Post post = json.readValue(event.payload(), Post.class);
-        inbox.once(event, () -> apply(event.type(), post));
-    }
-
-    private void apply(String type, Post post) {
-        switch (type) {
-            case "PostPublished" -> posts.save(new KnownPost(post.id(), post.title()));
-            case "PostEdited" -> known(post).edit(post.title());
-            case "PostDeleted" -> known(post).delete();
+        switch (event.type()) {
+            case "PostPublished" -> apply(event, post -> posts.save(new KnownPost(post.id(), post.title())));
+            case "PostEdited" -> apply(event, post -> known(post).edit(post.title()));
+            case "PostDeleted" -> apply(event, post -> known(post).delete());
             default -> {
                 // A type that is new to this service is none of its business.
             }
         }
     }
 
+    private void apply(ReceivedEvent event, Consumer<Post> change) {
+        Post post = json.readValue(event.payload(), Post.class);
+        inbox.once(event, () -> change.accept(post));
+    }
+
     private KnownPost known(Post post) {
         return posts.findById(post.id())
-                .orElseThrow(() -> new IllegalStateException("post " + post.id() + " was never published"));
+                .orElseThrow(() -> new ImpossibleEventException("a post that was never published"));
     }
 }

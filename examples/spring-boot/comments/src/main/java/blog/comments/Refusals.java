@@ -1,17 +1,23 @@
 package blog.comments;
 
 import org.springframework.http.HttpStatus;
-import org.springframework.web.bind.annotation.ResponseStatus;
+import org.springframework.web.server.ResponseStatusException;
 
 /** Why a comment is not taken. */
 final class Refusals {
 
-    @ResponseStatus(code = HttpStatus.NOT_FOUND, reason = "there is no such post, or it has not been heard of yet")
-    static class UnknownPost extends RuntimeException {
+    static class UnknownPost extends ResponseStatusException {
+
+        UnknownPost() {
+            super(HttpStatus.NOT_FOUND, "there is no such post, or it has not been heard of yet");
+        }
     }
 
-    @ResponseStatus(code = HttpStatus.GONE, reason = "the post was deleted")
-    static class DeletedPost extends RuntimeException {
+    static class DeletedPost extends ResponseStatusException {
+
+        DeletedPost() {
+            super(HttpStatus.GONE, "the post was deleted");
+        }
     }
 
     private Refusals() {

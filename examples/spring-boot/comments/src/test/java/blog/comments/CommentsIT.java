@@ -5,9 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import blog.CommentsApplication;
 import blog.OldRows;
+import blog.inbox.ImpossibleEventException;
 import blog.inbox.ReceivedEvent;
 import com.zaxxer.hikari.HikariDataSource;
 import jakarta.persistence.EntityManagerFactory;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.SQLException;
@@ -19,12 +24,13 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.springframework.beans.factory.annotation.Autowired;
 import org.springframework.boot.test.context.SpringBootTest;
+import org.springframework.boot.test.web.server.LocalServerPort;
 import org.springframework.jdbc.core.JdbcTemplate;
 import org.springframework.test.util.ReflectionTestUtils;
 import org.springframework.transaction.CannotCreateTransactionException;
 
 /** What Comments does with posts that it hears of, on the real MySQL. */
-@SpringBootTest(classes = CommentsApplication.class, webEnvironment = SpringBootTest.WebEnvironment.NONE, properties = {
+@SpringBootTest(classes = CommentsApplication.class, webEnvironment = SpringBootTest.WebEnvironment.RANDOM_PORT, properties = {
         "spring.kafka.listener.auto-startup=false", "spring.jpa.properties.hibernate.generate_statistics=true",
         "spring.datasource.hikari.maximum-pool-size=1"})
 class CommentsIT {
@@ -43,6 +49,9 @@ class CommentsIT {
     private EntityManagerFactory factory;
     @Autowired
     private JdbcTemplate sql;
+
+    @LocalServerPort
+    private int port;
 
     private Statistics statistics;
 
@@ -82,11 +91,45 @@ class CommentsIT {
     @Test
     void anEventThatFailsCanBeAppliedLater() {
         UUID edit = UUID.randomUUID();
-        assertThatThrownBy(() -> hear(edit, "PostEdited", "{\"id\": 1, \"title\": \"Hello\"}")).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> hear(edit, "PostEdited", "{\"id\": 1, \"title\": \"Hello\"}")).isInstanceOf(ImpossibleEventException.class);
         assertThat(sql.queryForObject("select count(*) from processed_events", Long.class)).isZero();
         hear(UUID.randomUUID(), "PostPublished", "{\"id\": 1, \"title\": \"Hi\"}");
         hear(edit, "PostEdited", "{\"id\": 1, \"title\": \"Hello\"}");
         assertThat(sql.queryForObject("select title from known_posts", String.class)).isEqualTo("Hello");
+    }
+
+    @Test
+    void anEventOfAnotherTypeIsNoneOfItsBusiness() {
+        hear(UUID.randomUUID(), "PostLiked", "{\"postId\": 1}");
+        hear(UUID.randomUUID(), "PostsCounted", "7");
+        assertThat(posts.count()).isZero();
+    }
+
+    @Test
+    void clientsAreToldWhyTheyAreRefused() throws Exception {
+        HttpResponse<String> answer = comment();
+        assertThat(answer.statusCode()).isEqualTo(404);
+        assertThat(answer.body()).contains("there is no such post, or it has not been heard of yet");
+    }
+
+    @Test
+    void clientsAreToldNothingOfTheDatabase() throws Exception {
+        hear(UUID.randomUUID(), "PostPublished", "{\"id\": 1, \"title\": \"Hello\"}");
+        sql.execute("alter table outbox rename to away");
+        try {
+            HttpResponse<String> answer = comment();
+            assertThat(answer.statusCode()).isEqualTo(500);
+            assertThat(answer.body()).doesNotContainIgnoringCase("insert").doesNotContain("outbox");
+        } finally {
+            sql.execute("alter table away rename to outbox");
+        }
+    }
+
+    private HttpResponse<String> comment() throws Exception {
+        HttpRequest request = HttpRequest.newBuilder(URI.create("http://localhost:" + port + "/posts/1/comments"))
+                .header("Content-Type", "application/json")
+                .POST(HttpRequest.BodyPublishers.ofString("{\"author\": \"Ken\", \"body\": \"Hi.\"}")).build();
+        return HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofString());
     }
 
     /** By this FailedEvents knows that the event is not to blame. */

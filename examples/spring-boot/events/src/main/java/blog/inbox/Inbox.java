@@ -8,7 +8,8 @@ import org.springframework.transaction.annotation.Transactional;
 
 /**
  * Applies each event once. Kafka delivers again what a consumer did not live to acknowledge, so each event's
- * id is committed together with what the event changed.
+ * id is committed together with what the event changed. The note is one for the whole service: where two of its
+ * listeners follow the same topic, the second finds each event applied, so each needs notes of its own.
  */
 @Component
 public class Inbox {

@@ -1,8 +1,11 @@
 package blog.post;
 
 import org.springframework.http.HttpStatus;
-import org.springframework.web.bind.annotation.ResponseStatus;
+import org.springframework.web.server.ResponseStatusException;
 
-@ResponseStatus(code = HttpStatus.NOT_FOUND, reason = "there is no such post")
-class UnknownPost extends RuntimeException {
+class UnknownPost extends ResponseStatusException {
+
+    UnknownPost() {
+        super(HttpStatus.NOT_FOUND, "there is no such post");
+    }
 }
