@@ -20,6 +20,7 @@ import org.springframework.boot.test.system.OutputCaptureExtension;
 import org.springframework.kafka.core.KafkaAdmin;
 import org.springframework.kafka.core.KafkaTemplate;
 import org.springframework.kafka.listener.DefaultErrorHandler;
+import org.springframework.kafka.listener.ListenerExecutionFailedException;
 import org.springframework.kafka.listener.MessageListenerContainer;
 import org.springframework.transaction.CannotCreateTransactionException;
 import org.springframework.util.backoff.BackOffExecution;
@@ -49,7 +50,7 @@ class FailedEventsTest {
     @Test
     void eachAttemptSaysWhyItFailed(CapturedOutput output) {
         assertThat(fails(new IllegalStateException("not yet", new ArithmeticException("a payload")))).isFalse();
-        assertThat(output).contains("WARN", "outbox.event.post-2 offset 7, attempt 1: IllegalStateException, by ArithmeticException")
+        assertThat(output).contains("WARN", "outbox.event.post-2 offset 7, attempt 1: ListenerExecutionFailedException, by IllegalStateException, by ArithmeticException")
                 .doesNotContain("a key", "a payload", "set aside");
     }
 
@@ -61,13 +62,13 @@ class FailedEventsTest {
         InOrder first = inOrder(admin, template);
         first.verify(admin).createOrModifyTopics(any());
         first.verify(template).send(any(ProducerRecord.class));
-        assertThat(output).contains("ERROR", "event set aside in outbox.event.post-dlt, outbox.event.post-2 offset 7: ImpossibleEventException")
+        assertThat(output).contains("ERROR", "event set aside in outbox.event.post-dlt, outbox.event.post-2 offset 7: ListenerExecutionFailedException, by ImpossibleEventException")
                 .doesNotContain("a key", "a payload");
     }
 
     /** What a listener throws comes to the handler; says whether the event is done with. */
     private boolean fails(Exception cause) {
-        return handler.handleOne(cause, EVENT, mock(Consumer.class), mock(MessageListenerContainer.class));
+        return handler.handleOne(new ListenerExecutionFailedException("a listener threw", cause), EVENT, mock(Consumer.class), mock(MessageListenerContainer.class));
     }
 
     /** The first hundred pauses, or all before the event is given up. */
