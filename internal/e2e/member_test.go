@@ -170,9 +170,14 @@ func (m *member) end() {
 // says waits for a text in the log.
 func (m *member) says(text string) {
 	m.t.Helper()
-	servers.Eventually(m.t, patience, fmt.Sprintf("%s says %q", m.name, text), func() bool {
+	m.repeats(text, 1)
+}
+
+func (m *member) repeats(text string, times int) {
+	m.t.Helper()
+	servers.Eventually(m.t, patience, fmt.Sprintf("%s says %q %d times", m.name, text, times), func() bool {
 		b, err := os.ReadFile(m.spec.Log)
-		return err == nil && strings.Contains(string(b), text)
+		return err == nil && strings.Count(string(b), text) >= times
 	})
 }
 
