@@ -18,6 +18,10 @@ func (a *Admin) Now() (outbox.Position, error) {
 	if err != nil {
 		return nil, err
 	}
+	end, err := logStatus(a.h.cat, a.h.srv) // before the numbers, so that nothing lies between
+	if err != nil {
+		return nil, a.h.denied(err, a.h.srv)
+	}
 	p, err := a.h.now(a.h.cat)
 	if err != nil {
 		return nil, err
@@ -25,8 +29,11 @@ func (a *Admin) Now() (outbox.Position, error) {
 	if err := a.h.learnAt(p, before); err != nil {
 		return nil, err
 	}
-	p.File, p.Pos = p.Anchor.File, p.Anchor.Pos // of what has no GTID
-	return p.appendTo(nil), nil
+	if p.ByGTID {
+		p.File, p.Pos = end.file, end.pos
+		err = a.h.anchorAt(p, end.place)
+	}
+	return p.appendTo(nil), err
 }
 
 // AtGTID is the position of a pipeline that has published the transactions of a GTID set.

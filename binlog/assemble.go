@@ -19,6 +19,7 @@ type assembler struct {
 	ended    func() error                          // a transaction with rows is complete
 	altered  func(statement string) error          // a statement names one of our tables
 	reshaped func() error                          // and may have changed its columns
+	reused   func(gtid)                            // MariaDB: a number that is not above the last of its domain
 	skipped  func(reason string, n int)
 
 	b        *outbox.Batch
@@ -31,7 +32,6 @@ type assembler struct {
 	here    place // after the last event
 	told    place // where a silent server says that it reads: it keeps from us what we have already
 	done    place // after the last complete transaction
-	passed  place // by GTID: up to here what has none was seen by whoever set the position
 	anchor  anchor
 	created uint32  // when the server began the file that we read
 	resume  *part   // the next transaction is published up to here
@@ -82,9 +82,6 @@ func (a *assembler) event(h header, e body) error {
 	case evHeartbeat, evHeartbeat2:
 		return a.heartbeat(h, e)
 	case evIncident:
-		if !a.tx.open && !a.passed.before(a.here) {
-			return nil
-		}
 		return lost("mysql.incident", "compare the table with Kafka, and start over with outferry offsets reset if rows are missing",
 			"read the log at %s: the server reports an incident", a.here)
 	}

@@ -80,7 +80,7 @@ func (a *assembler) readRows(h header, s *shape, b []byte) error {
 	}
 	if h.kind >= evMariaQueryZ {
 		if e.rows.data, err = a.inflater.inflate(e.rows.data, false, uint64(a.maxEvent)); err != nil {
-			return fmt.Errorf("read compressed rows of %s: %w", s.table, err)
+			return outbox.Within(err, "read compressed rows of %s", s.table)
 		}
 	}
 	op := outbox.Insert
@@ -89,7 +89,7 @@ func (a *assembler) readRows(h header, s *shape, b []byte) error {
 	}
 	for len(e.rows.data) > 0 {
 		if err := a.row(&e, s, op); err != nil {
-			return fmt.Errorf("read row %d of %s: %w", a.tx.rows, s.table, err)
+			return outbox.Within(err, "read row %d of %s", a.tx.rows+1, s.table)
 		}
 	}
 	a.rows.shrink()

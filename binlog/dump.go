@@ -53,7 +53,7 @@ func (h *session) dumpSettings(pos *position) []string {
 	}
 	if h.srv.kind == mariaKind {
 		set = append(set, "SET @mariadb_slave_capability = 4", fmt.Sprintf("SET SESSION net_write_timeout = %d", writeSeconds))
-		if pos.ByGTID {
+		if pos.asksByGTID() {
 			set = append(set, "SET @slave_connect_state = "+quoteText(pos.GTID), "SET @slave_gtid_strict_mode = 1")
 		}
 	}
@@ -93,7 +93,7 @@ func (h *session) dumpCommand(pos *position, flags uint16) []byte {
 		return append(b, encoded...)
 	}
 	file, at := pos.File, uint32(pos.Pos)
-	if pos.ByGTID {
+	if pos.asksByGTID() {
 		file, at = "", 4
 	}
 	b = append(b, mysql.COM_BINLOG_DUMP)

@@ -36,6 +36,7 @@ const (
 	evTaggedGTID      = 42
 	evFirstMaria      = 160
 	evMariaGTID       = 162
+	evMariaGTIDList   = 163
 	evMariaQueryZ     = 165 // compressed
 	evMariaWriteRowsZ = 166
 	evMariaUpdateZ    = 167

@@ -30,7 +30,13 @@ type position struct {
 	Part       *part          `json:"part,omitempty"`
 	Snapshot   *snapshotState `json:"snapshot,omitempty"`
 	Layout     layouts        `json:"layout,omitempty"` // of the tables at the position, where the log has no names
+
+	proven bool // that File and Pos are in the log that they were read from
 }
+
+// asksByGTID: MariaDB finds a number where it stands last, and numbers may come again there (gtid_strict_mode is off by
+// default). On the server that we read, the place is what it means.
+func (p *position) asksByGTID() bool { return p.ByGTID && (p.Kind == mysqlKind || !p.proven) }
 
 // anchor is something that must still be true on the same server: it began File at Created, and the transaction
 // GTID, of the time When, begins there at Pos. Without a GTID everything processed is in that file, before

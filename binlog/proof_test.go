@@ -156,6 +156,7 @@ func TestRestoredServerIsRefused(t *testing.T) {
 		ahead := edited(t, at, func(m map[string]any) {
 			g := m["gtid"].(string)
 			m["gtid"] = g[:strings.LastIndexAny(g, "-:")+1] + "1000"
+			m["pos"] = 1 << 20
 		})
 		wantFault(t, resume(t, d, ahead).fault(), "mysql.server_behind", outbox.PositionLost)
 	})

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"outferry/outbox"
 )
 
 // proveMaria compares domain by domain. A domain that the server has never seen would make it replay its
@@ -26,6 +28,11 @@ func (h *session) proveMaria(pos *position) error {
 		return err
 	}
 	same := h.sameServer(pos)
+	if same {
+		if err := h.provePlace(pos); err != nil || pos.proven {
+			return err
+		}
+	}
 	if ours.isEmpty() && !same {
 		return lost("mysql.wrong_source", wrongServer, "continue before the first transaction of another server, %s", pos.ServerUUID)
 	}
@@ -48,6 +55,38 @@ func (h *session) proveMaria(pos *position) error {
 	all := !slices.ContainsFunc(slices.Collect(maps.Values(ours)), func(g gtid) bool { return !gone(g) })
 	return h.proveAnchor(pos, gone, all)
 }
+
+// provePlace: in the log that has our anchor, what follows our place follows what we have processed, whatever its numbers
+// are. Before the first transaction of a stream by GTID the place is only where the server began to look.
+func (h *session) provePlace(pos *position) error {
+	a, at := pos.Anchor, place{pos.File, pos.Pos}
+	if a == nil || at.file == "" || at.pos>>32 != 0 || at.before(place{a.File, a.Pos}) { // beyond 4 GiB can't be asked for
+		return nil
+	}
+	files, err := h.logFiles()
+	if err != nil {
+		return err
+	}
+	of := func(name string) int { return slices.IndexFunc(files, func(f place) bool { return f.file == name }) }
+	if of(a.File) < 0 || of(at.file) < 0 || files[of(a.File)].pos < a.Pos {
+		return nil
+	}
+	var f *outbox.Fault
+	switch err := h.proveThere(pos); {
+	case errors.As(err, &f) && f.Class == outbox.PositionLost:
+		return nil // the numbers may tell more
+	case err != nil:
+		return err
+	}
+	if size := files[of(at.file)].pos; size < at.pos {
+		return lost("mysql.server_behind", restoredRemedy, "continue at %s: file %s has %d bytes, and we stand at %d", pos, at.file, size, at.pos)
+	}
+	pos.proven = true
+	return nil
+}
+
+const behindRemedy = "a failover lost what was published already, the server was restored from a backup, or numbers were used again (gtid_strict_mode = 0): " +
+	"compare it with Kafka, then " + acceptGap
 
 // listed reports whether a list of the last transactions covers g.
 func listed(list []gtid, g gtid) bool {
@@ -115,7 +154,7 @@ func proveDomain(pos *position, g gtid, state []gtid, same bool) error {
 	for _, s := range state {
 		if s.domain == g.domain && s.server == g.server {
 			if s.seq < g.seq {
-				return lost("mysql.server_behind", restoredRemedy, "continue at %s: the server's log ends at %s in that domain", pos, s)
+				return lost("mysql.server_behind", behindRemedy, "continue at %s: the last transaction of server %d in domain %d that the log has is %s", pos, g.server, g.domain, s)
 			}
 			return nil
 		}

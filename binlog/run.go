@@ -18,6 +18,8 @@ type session struct {
 	snap *client.Conn // sees the tables as they were
 	srv  *server
 	ctx  context.Context // of the run, for the looks at the log
+
+	reuseSaid bool
 }
 
 // Run streams from a position, which must be durable in Kafka, or from a first start when there is none.
@@ -90,9 +92,22 @@ func (h *session) warn() {
 	if v["binlog_row_metadata"] != "FULL" {
 		h.log.Warn("log has no column names, so a change of the table can stop a pipeline that lags", "binlog_row_metadata", v["binlog_row_metadata"], "remedy", "SET GLOBAL binlog_row_metadata = FULL")
 	}
+	if v["gtid_strict_mode"] == "OFF" && h.byGTID() {
+		h.log.Warn("server takes transaction numbers that it has used: after a failover rows could be missing or come again", "gtid_strict_mode", "OFF", "remedy", "SET GLOBAL gtid_strict_mode = 1")
+	}
 	if v["sync_binlog"] != "1" {
 		h.log.Warn("server may lose the end of its log in a crash, after we published it", "sync_binlog", v["sync_binlog"], "remedy", "SET GLOBAL sync_binlog = 1")
 	}
+}
+
+// warnOfReuse: MariaDB writes what SET gtid_seq_no says. We read on, since we go by the place, but a replica may take such a
+// transaction for one that it has.
+func (h *session) warnOfReuse(g gtid) {
+	if !h.reuseSaid {
+		h.log.Warn("a transaction's number is not above the last of its domain: after a failover rows could be missing or come again", "code", "mysql.gtid_reused", "gtid", g.String(),
+			"remedy", "SET GLOBAL gtid_strict_mode = 1")
+	}
+	h.reuseSaid = true
 }
 
 // checkTables asks whether the file's tables are what they must be.
@@ -191,8 +206,10 @@ func (h *session) anchorAt(pos *position, end place) error {
 
 // identity is a position without a place: who and where.
 func (h *session) identity(phase string) *position {
-	return &position{Kind: h.srv.kind, Phase: phase, ServerUUID: h.srv.uuid, ByGTID: h.srv.byGTID() && h.set.position != "file"}
+	return &position{Kind: h.srv.kind, Phase: phase, ServerUUID: h.srv.uuid, ByGTID: h.byGTID()}
 }
+
+func (h *session) byGTID() bool { return h.srv.byGTID() && h.set.position != "file" }
 
 // emit hands an empty batch over that only carries a position, and waits until it is durable.
 func (h *session) emit(ctx context.Context, p *position) error {

@@ -51,7 +51,7 @@ func accountOf(current string) string {
 
 func (s *server) readVariables(c *client.Conn) error {
 	rows, err := query(c, `SHOW GLOBAL VARIABLES WHERE Variable_name IN ('log_bin', 'binlog_format', 'binlog_row_image', 'binlog_row_metadata',
-		'gtid_mode', 'server_uuid', 'server_uid', 'server_id', 'lower_case_table_names', 'log_slave_updates', 'log_replica_updates', 'sync_binlog',
+		'gtid_mode', 'server_uuid', 'server_uid', 'server_id', 'lower_case_table_names', 'log_slave_updates', 'log_replica_updates', 'sync_binlog', 'gtid_strict_mode',
 		'binlog_expire_logs_seconds', 'expire_logs_days')`)
 	if err != nil {
 		return transient("mysql.connection", "ask for the server's settings: %w", err)
@@ -195,7 +195,7 @@ func (s *Source) checkTable(c *client.Conn, srv *server, t tableName) error {
 	kind, engine, transactions := rows[0][0], rows[0][1], rows[0][2]
 	switch {
 	case kind != "BASE TABLE":
-		return environment("mysql.table_kind", "name an ordinary table in source.tables", "%s is not a table but a %s", t, strings.ToLower(kind))
+		return environment("mysql.table_kind", "name an ordinary table in source.tables", "%s is no ordinary table: the server calls it %s", t, kind)
 	case transactions != "YES" && engine != "BLACKHOLE":
 		return environment("mysql.engine", fmt.Sprintf("ALTER TABLE %s ENGINE = InnoDB", t.sql()),
 			"%s has the engine %s, whose rows survive a rollback", t, engine)

@@ -69,7 +69,7 @@ func (s *shaper) shape(body []byte) (*shape, error) {
 	for i, w := range t.columns {
 		col, err := s.column(w, known[i], t.charset)
 		if err != nil {
-			return nil, fmt.Errorf("column %d (%s) of %s: %w", i+1, w.name, out.table, err)
+			return nil, outbox.Within(err, "column %d (%s) of %s", i+1, w.name, out.table)
 		}
 		out.columns[i], out.table.Columns[i] = col, col.Column
 	}

@@ -50,11 +50,16 @@ func (h *session) stream(ctx context.Context, pos *position) error {
 	if err != nil {
 		return err
 	}
-	if h.opt.Phase != nil {
-		h.opt.Phase(phaseStream)
-	}
-	h.log.Info("streaming", "position", pos.String(), "server", h.srv.version)
 	return st.run()
+}
+
+// begins: the server has found the place and sends what follows, if only that it lives.
+func (st *stream) begins() {
+	st.started = true
+	if st.opt.Phase != nil {
+		st.opt.Phase(phaseStream)
+	}
+	st.log.Info("streaming", "position", st.pos.String(), "server", st.srv.version)
 }
 
 func (h *session) newStream(ctx context.Context, pos *position, conn net.Conn) (*stream, error) {
@@ -86,9 +91,6 @@ func (h *session) newAssembler(pos *position) (*assembler, error) {
 	}
 	a.here = place{pos.File, pos.Pos}
 	a.done = a.here
-	if a.byGTID && pos.ServerUUID == h.srv.uuid {
-		a.passed = a.here
-	}
 	for _, t := range h.tables(h.srv) {
 		name := t.String()
 		if a.fold {
@@ -104,6 +106,7 @@ func (h *session) newAssembler(pos *position) (*assembler, error) {
 	a.shaper.learn = func() error { return h.learn(a, a.tx.start, true) }
 	a.altered = h.altered
 	a.reshaped = func() error { return h.learn(a, a.here, false) }
+	a.reused = h.warnOfReuse
 	a.skipped = func(reason string, n int) {
 		if h.opt.Skipped != nil {
 			h.opt.Skipped(reason, n)
@@ -137,7 +140,9 @@ func (st *stream) run() (err error) {
 }
 
 func (st *stream) event(h header) error {
-	st.started = st.started || h.kind != evRotate && h.kind != evFormat
+	if !st.started && h.kind != evRotate && h.kind != evFormat && h.kind != evMariaGTIDList {
+		st.begins()
+	}
 	if h.kind == evFormat {
 		if err := st.wire.format(); err != nil {
 			return err
@@ -154,7 +159,7 @@ func (st *stream) event(h header) error {
 // fileBegan: without GTIDs the moment at which the server began the file is what proves that it is the file
 // we know.
 func (st *stream) fileBegan(h header) error {
-	if a := st.pos.Anchor; !st.asm.byGTID && a != nil && a.File == st.asm.here.file && a.Created != 0 && a.Created != h.when {
+	if a := st.pos.Anchor; !st.pos.asksByGTID() && a != nil && a.File == st.asm.here.file && a.Created != 0 && a.Created != h.when {
 		return bornAnew(&st.pos, h.when)
 	}
 	st.asm.created = h.when

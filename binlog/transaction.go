@@ -1,6 +1,10 @@
 package binlog
 
-import "fmt"
+import (
+	"fmt"
+
+	"outferry/outbox"
+)
 
 // transaction is the group of events being read.
 type transaction struct {
@@ -69,6 +73,9 @@ func decodeGroup(h header, b []byte) (group, error) {
 func (a *assembler) open(g group, start place) error {
 	a.tx = transaction{open: true, head: g, start: start, xa: g.xa, tables: a.tx.tables[:0],
 		began: g.gtid.maria && !g.standalone, batchLen: len(a.b.Rows), bufLen: len(a.b.Buf)}
+	if g.gtid.maria && a.set.contains(g.gtid) && a.reused != nil {
+		a.reused(g.gtid)
+	}
 	switch {
 	case a.byGTID && g.gtid.isZero():
 		return environment("mysql.gtid_off", "turn gtid_mode on again, or set source.mysql.position to file and move the pipeline with outferry offsets set",
@@ -156,7 +163,7 @@ func (a *assembler) payload(e body) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("read compressed transaction %s: %w", a.tx.head.gtid, err)
+		return outbox.Within(err, "read compressed transaction %s", a.tx.head.gtid)
 	}
 	a.packed.big = shrunk(a.packed.big)
 	if over {

@@ -136,6 +136,18 @@ type Fault struct {
 	Remedy string // what a person does about it; may be empty
 }
 
+// Within says what was being done when an error came up. A fault stays one, with its remedy at the end.
+func Within(err error, format string, args ...any) error {
+	doing := fmt.Sprintf(format, args...)
+	f, ok := err.(*Fault)
+	if !ok {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	within := *f
+	within.Err = fmt.Errorf("%s: %w", doing, f.Err)
+	return &within
+}
+
 func (f *Fault) Error() string {
 	var s strings.Builder
 	s.WriteString(f.Err.Error())

@@ -76,6 +76,14 @@ func newBenchmark(set *configs.Set, o *benchOptions, say io.Writer) (*benchmark,
 	return b, nil
 }
 
+// noTable says whose rights are asked for.
+func (b *benchmark) noTable(doing string, err error) error {
+	if b.writeURL == "" {
+		return refused(fmt.Errorf("%s: %w; the account of the pipeline needs the right, or another one with --write-url", doing, err))
+	}
+	return refused(fmt.Errorf("%s with the account of --write-url: %w", doing, err))
+}
+
 // benchConfig is a pipeline of all defaults.
 func benchConfig(url string) (*configs.Pipeline, error) {
 	text := fmt.Sprintf("name: %s\nsource:\n  url: %q\n  tables: [s.%s]\nkafka:\n  brokers: [localhost:9092]\n", benchPipeline, url, benchTable)
@@ -98,7 +106,7 @@ func (b *benchmark) measure(ctx context.Context) (result *benchResult, err error
 	shape := workload.Shape{PerTx: b.perTx, Size: b.size, Topics: 2, ID: "uuid"}
 	announce(b.say, "makes table %s, pipeline outferry-bench (slot, publication, group) and topics %s*; they go at the end", benchTable, benchTopics)
 	if err := b.table.create(ctx, &shape); err != nil {
-		return nil, refused(fmt.Errorf("make table %s: %w", benchTable, err))
+		return nil, b.noTable("make table "+benchTable, err)
 	}
 	defer func() {
 		if gone := b.takeAway(context.WithoutCancel(ctx)); gone != nil {
@@ -141,7 +149,7 @@ func (b *benchmark) refuse(ctx context.Context) error {
 	}
 	found, err := b.table.find(ctx)
 	if err != nil {
-		return refused(fmt.Errorf("look at the database: %w", err))
+		return b.noTable("look for table "+benchTable, err)
 	}
 	if found != "" {
 		return refused(fmt.Errorf("%s is there already", found))

@@ -69,6 +69,7 @@ func TestBenchMeasuresAndLeavesNothing(t *testing.T) {
 	t.Run("mysql", func(t *testing.T) {
 		db := servers.MySQL(t, "8.0")
 		file := benchFile(t, db.URL("outferry"), "outbox", broker)
+		outferry(t, nil, "bench", file).want(t, 3, "for table 'outferry_bench'", "--write-url")
 		o := outferry(t, nil, "bench", file, "--write-url", db.URL("app"), "--rows", "3000", "--rate", "0", "-o", "json")
 		o.want(t, 0, `"drain_events_per_second":`)
 		wantNothing(t, broker, func() string {

@@ -160,5 +160,8 @@ func (r *rig) failure(code int) *outbox.Fault {
 	if !errors.As(err, &f) || pipeline.ExitCode(err) != code {
 		r.Fatalf("exit %d, %v, want %d", pipeline.ExitCode(err), err, code)
 	}
+	if !strings.HasSuffix(err.Error(), f.Remedy) {
+		r.Fatalf("the error does not end with the remedy: %v", err)
+	}
 	return f
 }

@@ -1,0 +1,69 @@
+package binlog_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"outferry/internal/servers"
+)
+
+// TestReusedNumbersLoseAndRepeatNothing: without gtid_strict_mode, its default, MariaDB logs the number that a session asks
+// for, and finds the last of two transactions with one number.
+func TestReusedNumbersLoseAndRepeatNothing(t *testing.T) {
+	down := map[string][]string{ // number $ is that of the position
+		"below":          {"4", "l1"},
+		"the same":       {"4", "l1", "5", "l2", "flush", "$", "l3", "", "l4"},
+		"below and over": {"4", "l1", "flush", "", "l2", "", "l3"},
+	}
+	each(t, func(t *testing.T, version string) {
+		if !isMaria(version) {
+			return // MySQL takes no number twice
+		}
+		for name, script := range down {
+			t.Run(name, func(t *testing.T) {
+				_, d, at := stopped(t, servers.MySQLOptions{Version: version})
+				d.Exec(t, "SET GLOBAL gtid_strict_mode = 0")
+				f := resume(t, d, at)
+				for _, id := range []string{"a2", "a3", "a4", "a5"} {
+					d.Exec(t, insert(id))
+				}
+				f.wait(4)
+				d.Exec(t, "SET SESSION gtid_seq_no = 5; "+insert("again"))
+				f.wait(5)
+				f.stop()
+				position := d.Text(t, "SELECT @@GLOBAL.gtid_binlog_pos")
+				last := position[strings.LastIndexByte(position, '-')+1:]
+				want := writeWithNumbers(t, d, script, last)
+				f = resume(t, d, f.last)
+				var got []string
+				for _, r := range f.wait(len(want)) {
+					got = append(got, r.get("id"))
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("got %v, want %v", got, want)
+				}
+			})
+		}
+	})
+}
+
+// writeWithNumbers follows a script of numbers and ids; an empty number is the server's choice.
+func writeWithNumbers(t *testing.T, d *servers.MySQLDatabase, script []string, last string) (ids []string) {
+	t.Helper()
+	for len(script) > 0 {
+		if script[0] == "flush" {
+			d.Exec(t, "FLUSH BINARY LOGS")
+			script = script[1:]
+			continue
+		}
+		number, id := strings.ReplaceAll(script[0], "$", last), script[1]
+		set := ""
+		if number != "" {
+			set = "SET SESSION gtid_seq_no = " + number + "; "
+		}
+		d.Exec(t, set+insert(id))
+		ids, script = append(ids, id), script[2:]
+	}
+	return ids
+}
