@@ -45,7 +45,9 @@ type Verdict struct {
 	err error
 }
 
-func verdictOf(err error) Verdict {
+// verdictOf is an error as the pipeline's own run would tell it.
+func (s *Standing) verdictOf(err error) Verdict {
+	err = named(err, s.Pipeline)
 	f := faultOf(err)
 	return Verdict{Code: f.Code, Message: f.Err.Error(), Remedy: f.Remedy, err: err}
 }
@@ -71,12 +73,12 @@ func Stand(ctx context.Context, cfg *configs.Pipeline) *Standing {
 	}
 	admin, err := walstream.OpenAdmin(ctx, cfg, hclog.NewNullLogger())
 	if err != nil {
-		s.Missing = append(s.Missing, verdictOf(err))
+		s.Missing = append(s.Missing, s.verdictOf(err))
 		return s
 	}
 	defer admin.Close()
 	if err := s.askDatabase(ctx, admin, known); err != nil {
-		s.Missing = append(s.Missing, verdictOf(err))
+		s.Missing = append(s.Missing, s.verdictOf(err))
 	}
 	return s
 }
@@ -91,7 +93,7 @@ func (s *Standing) askKafka(ctx context.Context, cfg *configs.Pipeline) bool {
 	if err == nil {
 		return true
 	}
-	v := verdictOf(err)
+	v := s.verdictOf(err)
 	if faultOf(err).Class == outbox.PositionLost {
 		s.Continue = &v
 		return false
@@ -174,7 +176,7 @@ func (s *Standing) judge(ctx context.Context, admin *walstream.Admin) {
 	at, err := admin.Continue(ctx, s.Position)
 	switch {
 	case err != nil:
-		v := verdictOf(err)
+		v := s.verdictOf(err)
 		s.Continue = &v
 	case s.Record == nil && s.Slot.Exists:
 		s.Continue = &Verdict{OK: true, Message: "no position yet: the next run is a first start at slot " + s.Slot.Name}

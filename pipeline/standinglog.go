@@ -17,7 +17,7 @@ func (s *Standing) askLog(ctx context.Context, cfg *configs.Pipeline, known bool
 		err = s.lookAtLog(ctx, admin, known)
 	}
 	if err != nil {
-		s.Missing = append(s.Missing, verdictOf(err))
+		s.Missing = append(s.Missing, s.verdictOf(err))
 	}
 }
 
@@ -46,7 +46,7 @@ func (s *Standing) judgeLog(admin *binlog.Admin) {
 		v.Message = "it runs"
 	default:
 		if err := admin.Continue(s.Position); err != nil {
-			v = verdictOf(err)
+			v = s.verdictOf(err)
 		} else if s.Record == nil {
 			v.Message = "no position yet: the next run is a first start"
 		}

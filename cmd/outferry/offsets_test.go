@@ -66,7 +66,7 @@ func TestShowNamesTheFaultThatAStartWouldStopWith(t *testing.T) {
 	r.runUntil(1)
 	r.insert(1)
 	r.db.Exec(t, "SELECT pg_replication_slot_advance($1, pg_current_wal_lsn())", r.slot())
-	r.do("show").want(t, 4, "pg.slot_ahead", "outferry offsets set NAME --accept-gap")
+	r.do("show").want(t, 4, "pg.slot_ahead", "outferry offsets set "+r.name+" --accept-gap")
 	r.db.Exec(t, "SELECT pg_drop_replication_slot($1)", r.slot())
 	r.do("show").want(t, 4, "pg.slot_missing", "does not exist")
 	r.db.Exec(t, "DROP PUBLICATION "+r.slot())
