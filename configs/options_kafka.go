@@ -27,7 +27,7 @@ func clusterOptions(k *Kafka) []Option {
 			Client: []string{"transactional.id"}, Doc: "Transactional id and group: of two instances with the same one, only one publishes."},
 		{Path: "kafka.compression", Default: "lz4", Words: []string{"none", "gzip", "snappy", "lz4", "zstd"}, into: &k.Compression,
 			Client: []string{"compression.type"}, Doc: "Compression of record batches."},
-		{Path: "kafka.max_buffered", Default: "24MiB", Min: 1 << 20, Max: 8 << 30, into: &k.MaxBuffered,
+		{Path: "kafka.max_buffered", Default: "16MiB", Min: 1 << 20, Max: 8 << 30, into: &k.MaxBuffered,
 			Debezium: []string{"max.queue.size.in.bytes", "max.queue.size"}, Client: []string{"buffer.memory"}, Doc: "Bytes that wait for the brokers at most. 1MiB to 8GiB."},
 		{Path: "kafka.max_record", Default: "1MiB", Min: 1 << 10, Max: 1 << 30, into: &k.MaxRecord,
 			Client: []string{"max.request.size", "message.max.bytes", "max.message.bytes"}, Doc: "Largest record, as the topic's max.message.bytes; checked before anything is produced. 1KiB to 1GiB."},

@@ -26,7 +26,7 @@ type Batch struct {
 func (b *Batch) AddRow(t *Table, op Op, commitTime int64) *Row {
 	n := len(t.Columns)
 	if len(b.values)+n > cap(b.values) {
-		b.values = make([][]byte, 0, max(1024, 2*cap(b.values), n))
+		b.values = make([][]byte, 0, max(1024, cap(b.values)*3/2, n))
 	}
 	from := len(b.values)
 	b.values = b.values[:from+n]

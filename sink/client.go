@@ -86,6 +86,9 @@ func producerOptions(cfg *configs.Pipeline) []kgo.Opt {
 		kgo.ConcurrentTransactionsBackoff(time.Millisecond), // brokers below transaction.version 2
 		kgo.MetadataMinAge(100 * time.Millisecond),          // a topic just made is found at once
 	}
+	if cfg.Kafka.Compression == "lz4" {
+		opts = append(opts, kgo.WithCompressor(newLZ4()))
+	}
 	if cfg.Delivery == "exactly_once" {
 		opts = append(opts, kgo.TransactionalID(cfg.Kafka.TransactionalID), kgo.TransactionTimeout(TransactionTimeout))
 	}
