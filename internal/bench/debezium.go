@@ -127,7 +127,8 @@ func (d *Debezium) Drain(ctx context.Context, round int) (*Run, error) {
 	if err := t.readBack(ctx, run); err != nil {
 		run.Fault = err.Error()
 	}
-	return run, w.end()
+	w.gone()
+	return run, nil
 }
 
 // open has a worker whose connector runs.
@@ -164,7 +165,8 @@ func (d *Debezium) Latency(ctx context.Context, p load.Pace) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return run, w.end()
+	w.gone()
+	return run, nil
 }
 
 // Cold starts a worker whose group has a connector already, with one row waiting.
@@ -196,7 +198,8 @@ func (d *Debezium) Cold(ctx context.Context) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return run, w.end()
+	w.gone()
+	return run, nil
 }
 
 // Idle looks at a worker with one connector when nothing is written.
@@ -210,5 +213,6 @@ func (d *Debezium) Idle(ctx context.Context, length time.Duration) (*Run, error)
 	if err != nil {
 		return nil, err
 	}
-	return run, w.end()
+	w.gone()
+	return run, nil
 }
