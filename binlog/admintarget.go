@@ -31,6 +31,8 @@ func (a *Admin) Now() (outbox.Position, error) {
 	}
 	if p.ByGTID {
 		p.File, p.Pos = end.file, end.pos
+	}
+	if p.ByGTID && p.Kind == mariaKind {
 		err = a.h.anchorAt(p, end.place)
 	}
 	return p.appendTo(nil), err

@@ -30,6 +30,7 @@ type assembler struct {
 	set     gtidSet
 	byGTID  bool
 	here    place // after the last event
+	floor   place // MariaDB, asked by GTID: all of the set that we began with is before it
 	told    place // where a silent server says that it reads: it keeps from us what we have already
 	done    place // after the last complete transaction
 	anchor  anchor
@@ -81,6 +82,11 @@ func (a *assembler) event(h header, e body) error {
 		return a.rotate(e)
 	case evHeartbeat, evHeartbeat2:
 		return a.heartbeat(h, e)
+	case evMariaCheckpoint, evMariaGTIDList, evMariaEncryption:
+		if !a.tx.open {
+			a.done = a.here // an encrypted file can't be asked for before its key
+		}
+		return nil
 	case evIncident:
 		return lost("mysql.incident", "compare the table with Kafka, and start over with outferry offsets reset if rows are missing",
 			"read the log at %s: the server reports an incident", a.here)
@@ -246,6 +252,7 @@ func (a *assembler) position(p *position) {
 		p.File, p.Pos = a.tx.start.file, a.tx.start.pos
 		p.Part = &part{GTID: a.tx.head.gtid.String(), Rows: a.tx.rows}
 	}
+	p.Behind = (place{p.File, p.Pos}).before(a.floor)
 	if a.resume != nil && (p.Part == nil || p.Part.Rows < a.resume.Rows) {
 		p.Part = a.resume
 	}

@@ -36,7 +36,9 @@ const (
 	evTaggedGTID      = 42
 	evFirstMaria      = 160
 	evMariaGTID       = 162
+	evMariaCheckpoint = 161
 	evMariaGTIDList   = 163
+	evMariaEncryption = 164
 	evMariaQueryZ     = 165 // compressed
 	evMariaWriteRowsZ = 166
 	evMariaUpdateZ    = 167

@@ -26,6 +26,7 @@ type position struct {
 	ByGTID     bool           `json:"by_gtid"` // an empty set is a position too
 	File       string         `json:"file,omitempty"`
 	Pos        uint64         `json:"pos,omitempty"`
+	Behind     bool           `json:"behind,omitempty"` // MariaDB: behind the place may lie transactions of the set
 	Anchor     *anchor        `json:"anchor,omitempty"`
 	Part       *part          `json:"part,omitempty"`
 	Snapshot   *snapshotState `json:"snapshot,omitempty"`

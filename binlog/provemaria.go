@@ -60,7 +60,7 @@ func (h *session) proveMaria(pos *position) error {
 // are. Before the first transaction of a stream by GTID the place is only where the server began to look.
 func (h *session) provePlace(pos *position) error {
 	a, at := pos.Anchor, place{pos.File, pos.Pos}
-	if a == nil || at.file == "" || at.pos>>32 != 0 || at.before(place{a.File, a.Pos}) { // beyond 4 GiB can't be asked for
+	if a == nil || at.file == "" || pos.Behind || at.pos>>32 != 0 || at.before(place{a.File, a.Pos}) { // beyond 4 GiB can't be asked for
 		return nil
 	}
 	files, err := h.logFiles()

@@ -43,6 +43,10 @@ type stream struct {
 
 // stream asks for the log after pos and reads until ctx ends.
 func (h *session) stream(ctx context.Context, pos *position) error {
+	floor, err := h.floor(pos)
+	if err != nil {
+		return err
+	}
 	if err := h.requestDump(h.dump, pos, false); err != nil {
 		return err
 	}
@@ -50,7 +54,21 @@ func (h *session) stream(ctx context.Context, pos *position) error {
 	if err != nil {
 		return err
 	}
+	st.asm.floor = floor
 	return st.run()
+}
+
+// floor is a place that has all of the position's set before it. Asked by GTID, MariaDB leaves out what of the set lies behind
+// the place that we have read to, which asked by that place it would send.
+func (h *session) floor(pos *position) (place, error) {
+	if h.srv.kind != mariaKind || !pos.asksByGTID() {
+		return place{}, nil
+	}
+	end, err := logStatus(h.cat, h.srv)
+	if err != nil {
+		return place{}, h.denied(err, h.srv)
+	}
+	return end.place, nil
 }
 
 // begins: the server has found the place and sends what follows, if only that it lives.
