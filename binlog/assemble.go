@@ -84,7 +84,7 @@ func (a *assembler) event(h header, e body) error {
 		return a.heartbeat(h, e)
 	case evMariaCheckpoint, evMariaGTIDList, evMariaEncryption:
 		if !a.tx.open {
-			a.done = a.here // an encrypted file can't be asked for before its key
+			a.done = a.here // the head of a file, which holds nothing of ours
 		}
 		return nil
 	case evIncident:

@@ -35,8 +35,8 @@ const (
 	evHeartbeat2      = 41
 	evTaggedGTID      = 42
 	evFirstMaria      = 160
-	evMariaGTID       = 162
 	evMariaCheckpoint = 161
+	evMariaGTID       = 162
 	evMariaGTIDList   = 163
 	evMariaEncryption = 164
 	evMariaQueryZ     = 165 // compressed

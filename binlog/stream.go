@@ -174,7 +174,7 @@ func (st *stream) event(h header) error {
 	return nil
 }
 
-// fileBegan: without GTIDs the moment at which the server began the file is what proves that it is the file
+// fileBegan: where the log is asked for by place the moment at which the server began the file is what proves that it is the file
 // we know.
 func (st *stream) fileBegan(h header) error {
 	if a := st.pos.Anchor; !st.pos.asksByGTID() && a != nil && a.File == st.asm.here.file && a.Created != 0 && a.Created != h.when {

@@ -79,7 +79,7 @@ func (f *ferry) loop(stop context.Context, out <-chan *outbox.Batch, ended <-cha
 	for {
 		f.status.Beat()
 		f.settle(false)
-		if err := f.passed(); err != nil {
+		if err := f.passed(len(out) == 0); err != nil {
 			return err
 		}
 		timer.Reset(f.nextDeadline())
@@ -280,8 +280,8 @@ func (f *ferry) settle(committed bool) {
 
 // passed ends a session that takes one transaction at a time, once it has gone past the row that asked for it, and
 // one of a table that the file does not fit, once what was committed before is delivered.
-func (f *ferry) passed() error {
-	if f.misfit != nil && f.caughtUp.Load() && f.sink.Began().IsZero() {
+func (f *ferry) passed(nothingWaits bool) error {
+	if f.misfit != nil && nothingWaits && f.caughtUp.Load() && f.sink.Began().IsZero() {
 		return f.misfit
 	}
 	if f.single && f.sink.Began().IsZero() && time.Since(f.since) > singleFor {

@@ -8,8 +8,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// lz4Blocks compresses batches in blocks of the Java client's sort, without a checksum of the content, which the record
-// batch has. The client's own compressor keeps 8 MiB for each batch that it works on.
+// lz4Blocks compresses batches in blocks of 256 KiB, without a checksum of the content: the record batch has one. The
+// client's own compressor takes blocks of 4 MiB, more than any batch fills, and holds their buffers.
 type lz4Blocks struct{ writers sync.Pool }
 
 func newLZ4() *lz4Blocks {
