@@ -2,6 +2,7 @@ package binlog_test
 
 import (
 	"fmt"
+	"regexp"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -254,8 +255,12 @@ func TestWhatStandsInTheWay(t *testing.T) {
 		m.Restart("binlog_ignore_db = " + d.Name)
 		wantFault(t, look(), "mysql.binlog_filtered", outbox.Environment)
 		m.Restart("skip_log_bin")
-		if fault := look(); fault.Code != "mysql.log_bin" {
-			t.Errorf("got %v", fault)
+		wantFault(t, look(), "mysql.log_bin", outbox.Environment)
+		_, err = binlog.New(file(t, d, as("nobody", "nobody")), testLog(t), binlog.Options{}).Look(t.Context())
+		off := asFault(t, err)
+		wantFault(t, off, "mysql.log_bin", outbox.Environment)
+		if strings.Count(off.Error(), "set log_bin") != 1 || !strings.Contains(off.Remedy, "GRANT REPLICATION SLAVE") || !regexp.MustCompile("GRANT (BINLOG MONITOR|REPLICATION CLIENT)").MatchString(off.Remedy) {
+			t.Errorf("the missing grants are not said: %v", off)
 		}
 		m.Stop()
 		wantFault(t, look(), "mysql.unreachable", outbox.Transient)

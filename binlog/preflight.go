@@ -19,9 +19,9 @@ func (s *Source) preflight(ctx context.Context, c *client.Conn, srv *server) err
 	}
 	var w inTheWay
 	s.lookAtSettings(&w, srv)
-	if srv.vars["log_bin"] == "ON" {
-		w.add(s.lookAtLog(c, srv))
-		w.add(s.lookAtGrant(ctx, c, srv))
+	w.add(s.lookAtLog(c, srv))
+	w.add(s.lookAtGrant(ctx, c, srv))
+	if srv.logs() {
 		w.add(s.lookAtReplication(c, srv))
 	}
 	for _, t := range s.tables(srv) {
@@ -63,7 +63,7 @@ func (w *inTheWay) fault() error {
 
 func (s *Source) lookAtSettings(w *inTheWay, srv *server) {
 	v := srv.vars
-	if v["log_bin"] != "ON" {
+	if !srv.logs() {
 		w.add(environment("mysql.log_bin", "set log_bin in the server's configuration and restart it", "the server writes no binary log"))
 	}
 	if f := v["binlog_format"]; f != "" && f != "ROW" {
@@ -83,7 +83,7 @@ func (s *Source) lookAtLog(c *client.Conn, srv *server) error {
 	if isDenied(err) {
 		return s.missing(clientGrant(srv), srv, err)
 	}
-	if err != nil {
+	if err != nil && srv.logs() {
 		return err
 	}
 	for _, t := range s.tables(srv) {
@@ -102,7 +102,7 @@ func (s *Source) lookAtGrant(ctx context.Context, c *client.Conn, srv *server) e
 		return nil // the log itself will tell
 	}
 	end, err := logStatus(c, srv)
-	if isDenied(err) { // then nothing can be tried
+	if isDenied(err) || !srv.logs() { // then nothing can be tried
 		return s.missing("REPLICATION SLAVE", srv, errors.New("SHOW GRANTS has no REPLICATION SLAVE"))
 	}
 	if err != nil {

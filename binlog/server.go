@@ -80,6 +80,8 @@ func (s *server) readCharsets(c *client.Conn) error {
 	return nil
 }
 
+func (s *server) logs() bool { return s.vars["log_bin"] == "ON" }
+
 // byGTID reports whether the server numbers every transaction.
 func (s *server) byGTID() bool { return s.kind == mariaKind || s.vars["gtid_mode"] == "ON" }
 
@@ -206,7 +208,7 @@ func (s *Source) checkTable(c *client.Conn, srv *server, t tableName) error {
 func (s *Source) tableMissing(c *client.Conn, srv *server, t tableName) error {
 	f := &outbox.Fault{Code: "mysql.table_missing", Class: outbox.Transient,
 		Err:    fmt.Errorf("table %s does not exist, or account %s may not see it", t, srv.account),
-		Remedy: fmt.Sprintf("waiting for it; create it, or run GRANT SELECT ON %s TO %s, or correct source.tables", t.sql(), srv.account)}
+		Remedy: fmt.Sprintf("waiting for it: create it if it is not there, then run GRANT SELECT ON %s TO %s; or correct source.tables", t.sql(), srv.account)}
 	rows, err := query(c, fmt.Sprintf(`SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_TYPE = 'BASE TABLE'
 		AND (TABLE_NAME LIKE '%%outbox%%' OR LOWER(TABLE_NAME) = LOWER(%s)) ORDER BY 1 LIMIT 5`, quoteText(t.name)))
 	if err == nil && len(rows) > 0 {

@@ -46,6 +46,9 @@ func TestIdleServerIsNoBacklog(t *testing.T) {
 					select {
 					case b := <-f.out:
 						f.take(b)
+					case err := <-f.ended:
+						f.ended <- err
+						t.Fatalf("%d looks at the lag, then the source ended: %v", n, err)
 					case <-time.After(1500 * time.Millisecond):
 						meanwhile()
 					case <-deadline:
