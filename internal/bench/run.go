@@ -160,7 +160,24 @@ func makeTopics(ctx context.Context, cl *kgo.Client, broker string, s *Shape, pr
 	if err != nil {
 		return nil, fmt.Errorf("make topics: %w", err)
 	}
-	return t, nil
+	return t, t.settle(ctx)
+}
+
+// settle waits until the broker leads all partitions of topics that its controller has made. A consumer that finds only some of them
+// waits for their records as long as a fetch may last, five seconds, before it asks for the others'.
+func (t *topics) settle(ctx context.Context) error {
+	for {
+		ends, err := kadm.NewClient(t.cl).ListEndOffsets(ctx, t.names...)
+		if err != nil {
+			return fmt.Errorf("look at the topics: %w", err)
+		}
+		if err = ends.Error(); err == nil {
+			return nil
+		}
+		if pause(ctx, 10*time.Millisecond) != nil {
+			return fmt.Errorf("wait for the topics: %w", err)
+		}
+	}
 }
 
 // committed counts what a read_committed consumer could see. Marks of transactions count too: of thousands of rows each, so an end is seen
