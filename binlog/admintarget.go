@@ -126,12 +126,13 @@ func (a *Admin) Nearest(pos outbox.Position) (outbox.Position, error) {
 		return nil, err
 	}
 	p.Phase, p.Part, p.Snapshot, p.Layout = phaseStream, nil, nil, nil // the layout of what is purged
+	files, err := a.h.logFiles()
+	if err != nil {
+		return nil, err
+	}
+	head := place{files[0].file, 4}
 	if !p.ByGTID {
-		files, err := a.h.logFiles()
-		if err != nil {
-			return nil, err
-		}
-		p.File, p.Pos, p.Anchor = files[0].file, 4, nil
+		p.File, p.Pos, p.Anchor = head.file, head.pos, nil
 		return p.appendTo(nil), nil
 	}
 	_, purged, err := a.sets()
@@ -143,7 +144,13 @@ func (a *Admin) Nearest(pos outbox.Position) (outbox.Position, error) {
 		return nil, err
 	}
 	addAll(ours, purged)
-	p.GTID, p.File, p.Pos = ours.String(), "", 0
+	p.GTID, p.Behind, p.Began = ours.String(), false, 0
+	if p.Kind == mariaKind && a.h.sameServer(p) && fileNumber(p.lastFile()) < fileNumber(head.file) { // nothing that is left is published, whatever its number is
+		p.File, p.Pos = head.file, head.pos
+		err = a.h.anchorAt(p, head)
+		return p.appendTo(nil), err
+	}
+	p.File, p.Pos = "", 0
 	return p.appendTo(nil), nil
 }
 
@@ -216,7 +223,19 @@ func (a *Admin) compareSets(p, q *position) (d Difference, err error) {
 	}
 	d.Skipped = between(to, from).String()
 	d.Repeated = between(common(from, executed), to).String() // what the server does not have can't come again
-	return d, nil
+	if d == (Difference{}) && p.Kind == mariaKind && p.ServerUUID == q.ServerUUID {
+		d.Skipped, err = a.purgedBetween(p.lastFile(), q.lastFile())
+	}
+	return d, err
+}
+
+// purgedBetween is for numbers that may have been used again.
+func (a *Admin) purgedBetween(from, to string) (string, error) {
+	files, err := a.h.logFiles()
+	if err != nil || fileNumber(from) >= min(fileNumber(files[0].file), fileNumber(to)) {
+		return "", err
+	}
+	return fmt.Sprintf("what more the log held from file %s to %s, if anything", from, to), nil
 }
 
 func (a *Admin) comparePlaces(from, to place) (d Difference, err error) {

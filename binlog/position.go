@@ -27,6 +27,7 @@ type position struct {
 	File       string         `json:"file,omitempty"`
 	Pos        uint64         `json:"pos,omitempty"`
 	Behind     bool           `json:"behind,omitempty"` // MariaDB: behind the place may lie transactions of the set
+	Began      uint32         `json:"began,omitempty"`  // MariaDB: when the server began the file
 	Anchor     *anchor        `json:"anchor,omitempty"`
 	Part       *part          `json:"part,omitempty"`
 	Snapshot   *snapshotState `json:"snapshot,omitempty"`
@@ -95,6 +96,9 @@ func (p *position) appendTo(dst outbox.Position) outbox.Position {
 	}
 	return append(dst, text...)
 }
+
+// mark differs where a restart would gain by a newer position: behind a new file the old one may be purged.
+func (p *position) mark() string { return p.String() + " " + p.File }
 
 // String is the short form for log lines.
 func (p *position) String() string {

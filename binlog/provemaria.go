@@ -51,38 +51,87 @@ func (h *session) proveMaria(pos *position) error {
 	if !same {
 		return h.proveSuccessor(pos)
 	}
+	if err := h.provePurgedPlace(pos); err != nil {
+		return err
+	}
 	gone := func(g gtid) bool { return listed(purged, g) }
 	all := !slices.ContainsFunc(slices.Collect(maps.Values(ours)), func(g gtid) bool { return !gone(g) })
 	return h.proveAnchor(pos, gone, all)
 }
 
-// provePlace: in the log that has our anchor, what follows our place follows what we have processed, whatever its numbers
-// are. Before the first transaction of a stream by GTID the place is only where the server began to look.
+// provePlace: in the log that we read, what follows our place follows what we have processed, whatever its numbers are.
 func (h *session) provePlace(pos *position) error {
-	a, at := pos.Anchor, place{pos.File, pos.Pos}
-	if a == nil || at.file == "" || pos.Behind || at.pos>>32 != 0 || at.before(place{a.File, a.Pos}) { // beyond 4 GiB can't be asked for
+	if !pos.hasPlace() {
 		return nil
 	}
 	files, err := h.logFiles()
 	if err != nil {
 		return err
 	}
-	of := func(name string) int { return slices.IndexFunc(files, func(f place) bool { return f.file == name }) }
-	if of(a.File) < 0 || of(at.file) < 0 || files[of(a.File)].pos < a.Pos {
+	i := slices.IndexFunc(files, func(f place) bool { return f.file == pos.File })
+	if i < 0 {
 		return nil
 	}
-	var f *outbox.Fault
-	switch err := h.proveThere(pos); {
-	case errors.As(err, &f) && f.Class == outbox.PositionLost:
-		return nil // the numbers may tell more
-	case err != nil:
+	switch ours, err := h.sameLog(pos, files); {
+	case err != nil || !ours: // then the numbers may tell more
 		return err
-	}
-	if size := files[of(at.file)].pos; size < at.pos {
-		return lost("mysql.server_behind", restoredRemedy, "continue at %s: file %s has %d bytes, and we stand at %d", pos, at.file, size, at.pos)
+	case files[i].pos < pos.Pos:
+		return lost("mysql.server_behind", restoredRemedy, "continue at %s: file %s has %d bytes, and we stand at %d", pos, pos.File, files[i].pos, pos.Pos)
 	}
 	pos.proven = true
 	return nil
+}
+
+// hasPlace reports whether the place is the end of what has been processed. Before the first transaction of a stream by GTID
+// it is only where the server began to look; beyond 4 GiB it can't be asked for.
+func (p *position) hasPlace() bool {
+	return p.Anchor != nil && p.File != "" && !p.Behind && p.Pos>>32 == 0 && !(place{p.File, p.Pos}).before(place{p.Anchor.File, p.Anchor.Pos})
+}
+
+// sameLog: the anchor shows it where its file is there, else the moment at which the server began our place's file.
+func (h *session) sameLog(pos *position, files []place) (bool, error) {
+	if i := slices.IndexFunc(files, func(f place) bool { return f.file == pos.Anchor.File }); i >= 0 {
+		if files[i].pos < pos.Anchor.Pos {
+			return false, nil
+		}
+		var f *outbox.Fault
+		err := h.proveThere(pos)
+		if errors.As(err, &f) && f.Class == outbox.PositionLost {
+			return false, nil
+		}
+		return err == nil, err
+	}
+	if pos.Began == 0 {
+		return false, nil
+	}
+	created, err := h.fileCreated(pos.File)
+	if errors.Is(err, errNotSeen) {
+		err = nil
+	}
+	return created == pos.Began, err
+}
+
+// provePurgedPlace: where numbers may be used again they don't tell whether a file that is purged had more than we have read.
+func (h *session) provePurgedPlace(pos *position) error {
+	if pos.Anchor == nil || h.srv.vars["gtid_strict_mode"] == "ON" {
+		return nil
+	}
+	files, err := h.logFiles()
+	if err != nil {
+		return err
+	}
+	if last := pos.lastFile(); fileNumber(files[0].file) > fileNumber(last) {
+		return lost("mysql.log_purged", acceptGap, "continue at %s: file %s, the last one read, is purged, and with gtid_strict_mode off the numbers can't show that no more was in it", pos, last)
+	}
+	return nil
+}
+
+// lastFile is the last one in which something is processed.
+func (p *position) lastFile() string {
+	if p.Anchor == nil || fileNumber(p.File) > fileNumber(p.Anchor.File) {
+		return p.File
+	}
+	return p.Anchor.File
 }
 
 const behindRemedy = "a failover lost what was published already, the server was restored from a backup, or numbers were used again (gtid_strict_mode = 0): " +
@@ -98,7 +147,8 @@ func listed(list []gtid, g gtid) bool {
 func (h *session) proveSuccessor(pos *position) error {
 	a := pos.Anchor
 	if a == nil || a.GTID == "" || a.First == 0 {
-		return lost("mysql.wrong_source", wrongServer, "continue at %s of server %s: nothing shows that server %s is its successor", pos, pos.ServerUUID, h.srv.uuid)
+		return lost("mysql.wrong_source", wrongServer+"; or, if it is the successor: outferry offsets set NAME --gtid "+pos.GTID,
+			"continue at %s of server %s: nothing shows that server %s is its successor", pos, pos.ServerUUID, h.srv.uuid)
 	}
 	g, err := parseMariaGTID(a.GTID)
 	if err != nil {

@@ -1,6 +1,9 @@
 package binlog_test
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -44,6 +47,68 @@ func TestReusedNumbersLoseAndRepeatNothing(t *testing.T) {
 					t.Errorf("got %v, want %v", got, want)
 				}
 			})
+		}
+	})
+}
+
+// TestFilesOfReusedNumbersMayBePurged when they are read, also where nothing but the file was new.
+func TestFilesOfReusedNumbersMayBePurged(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		if !isMaria(version) {
+			return // MySQL takes no number twice
+		}
+		_, d, at := stopped(t, servers.MySQLOptions{Version: version})
+		d.Exec(t, "SET GLOBAL gtid_strict_mode = 0")
+		f := resume(t, d, at)
+		d.Exec(t, insert("a2"))
+		d.Exec(t, "SET SESSION gtid_seq_no = 2, SESSION server_id = 77; "+insert("a3"))
+		f.wait(2)
+		d.Exec(t, "FLUSH BINARY LOGS")
+		files := logFiles(t, d)
+		last := files[len(files)-1]
+		f.until("the position to be in the new file", func() bool { return strings.Contains(f.last.String(), last) })
+		f.stop()
+		eventually(t, "the log is purged", func() bool { // a reader that just left keeps a file for a moment
+			d.Exec(t, "PURGE BINARY LOGS TO '"+last+"'")
+			return logFiles(t, d)[0] == last
+		})
+		d.Exec(t, "SET SESSION gtid_seq_no = 1; "+insert("a4"))
+		f = resume(t, d, f.last)
+		if got := f.wait(1)[0].get("id"); got != "a4" {
+			t.Errorf("%s came, want a4", got)
+		}
+	})
+}
+
+// TestEncryptedLogIsTheSameLog after a start, in a file that holds nothing yet too.
+func TestEncryptedLogIsTheSameLog(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		if !isMaria(version) {
+			return // MySQL sends what it has decrypted as any other log
+		}
+		dir := t.TempDir()
+		keys := filepath.Join(dir, "keys")
+		if err := errors.Join(os.Chmod(filepath.Dir(dir), 0o755), os.WriteFile(keys, []byte("1;"+strings.Repeat("0f", 32)+"\n"), 0o644)); err != nil { // the server has an account of its own
+			t.Fatal(err)
+		}
+		m, d, at := stopped(t, servers.MySQLOptions{Version: version, Settings: []string{servers.MariaDBPlugins(t, version), "plugin_load_add = file_key_management", "file_key_management_filename = " + keys, "encrypt_binlog = ON"}})
+		for _, id := range []string{"a2", "a3", "a4"} {
+			f := resume(t, d, at)
+			d.Exec(t, insert(id))
+			if got := f.wait(1)[0].get("id"); got != id {
+				t.Fatalf("%s came, want %s", got, id)
+			}
+			d.Exec(t, "FLUSH BINARY LOGS")
+			files := logFiles(t, d)
+			f.until("the position to be in the new file", func() bool { return strings.Contains(f.last.String(), files[len(files)-1]) })
+			f.stop()
+			at = f.last
+		}
+		m.Kill()
+		m.Start()
+		d.Exec(t, insert("a5"))
+		if got := resume(t, d, at).wait(1)[0].get("id"); got != "a5" {
+			t.Errorf("%s came, want a5", got)
 		}
 	})
 }

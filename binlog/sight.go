@@ -38,7 +38,7 @@ func (h *session) fileCreated(file string) (uint32, error) {
 
 // groupAt returns the group that begins at a place.
 func (h *session) groupAt(at place) (s sight, err error) {
-	err = h.look(at, &s, func(e header, _ group) bool { return e.kind != evFormat })
+	err = h.look(at, &s, func(e header, _ group) bool { return e.kind != evFormat && e.kind != evMariaEncryption })
 	return s, err
 }
 

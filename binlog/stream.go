@@ -255,7 +255,7 @@ func (st *stream) idleDue() bool {
 		return false
 	}
 	p := st.position()
-	if p.String() == st.handed {
+	if p.mark() == st.handed {
 		st.handedAt = time.Now()
 		return false
 	}
@@ -265,6 +265,9 @@ func (st *stream) idleDue() bool {
 func (st *stream) position() *position {
 	p := st.pos
 	st.asm.position(&p)
+	if p.Kind == mariaKind && st.asm.created != 0 {
+		p.Began = st.asm.created
+	}
 	if !p.ByGTID {
 		p.Anchor = &anchor{File: p.File, Created: st.asm.created}
 	}
@@ -287,7 +290,7 @@ func (st *stream) replace(size int, dry bool) (*outbox.Batch, error) {
 func (st *stream) handOver(b *outbox.Batch, dry bool) error {
 	p := st.position()
 	b.Position, b.Partial, b.Dry = p.appendTo(b.Position[:0]), p.Part != nil, dry
-	st.handed, st.handedAt, st.partial = p.String(), time.Now(), b.Partial
+	st.handed, st.handedAt, st.partial = p.mark(), time.Now(), b.Partial
 	select {
 	case st.out <- b:
 		return nil
