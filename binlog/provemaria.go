@@ -147,7 +147,7 @@ func listed(list []gtid, g gtid) bool {
 func (h *session) proveSuccessor(pos *position) error {
 	a := pos.Anchor
 	if a == nil || a.GTID == "" || a.First == 0 {
-		return lost("mysql.wrong_source", wrongServer+"; or, if it is the successor: outferry offsets set NAME --gtid "+pos.GTID,
+		return lost("mysql.wrong_source", wrongServer+"; or, if it is the successor: outferry offsets set NAME --gtid "+pos.GTID+" --accept-gap",
 			"continue at %s of server %s: nothing shows that server %s is its successor", pos, pos.ServerUUID, h.srv.uuid)
 	}
 	g, err := parseMariaGTID(a.GTID)

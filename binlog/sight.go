@@ -119,7 +119,9 @@ func (h *session) lookFault(err error) error {
 	switch {
 	case err == nil, errors.As(err, &f):
 		return err
-	case code == 0 || code == 1236 || code == 1220:
+	case code == 1236: // the server's text guesses at causes, as a full disk
+		return fmt.Errorf("%w: the server finds no event there", errNotSeen)
+	case code == 0 || code == 1220:
 		return fmt.Errorf("%w: %w", errNotSeen, err)
 	case code == 1227 || code == 1045 || code == 1142:
 		return h.denied(err, h.srv)

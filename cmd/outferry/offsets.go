@@ -55,7 +55,11 @@ What is skipped or comes again is said before anything is changed. A running pip
 		Example: "  outferry offsets set posts --from-slot --config configs/postgres.yaml\n  outferry offsets set posts --accept-gap --yes --config configs/postgres.yaml\n  outferry offsets set blog --gtid 0-1-270 --config configs/mysql.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := parseTarget(&target, lsn, cmd.Flags().Changed("lsn")); err != nil {
+			err := notEmpty(cmd, "lsn", "gtid", "file")
+			if err == nil {
+				err = parseTarget(&target, lsn, cmd.Flags().Changed("lsn"))
+			}
+			if err != nil {
 				return &exitError{code: 2, err: err}
 			}
 			return a.move(cmd, args[0], fits, func(ctx context.Context, c *pipeline.Claim) (*pipeline.Move, error) { return c.Plan(ctx, target) })
@@ -73,6 +77,16 @@ What is skipped or comes again is said before anything is changed. A running pip
 	cmd.MarkFlagsRequiredTogether("file", "pos")
 	cmd.MarkFlagsOneRequired("lsn", "from-slot", "gtid", "file", "now", "accept-gap")
 	return cmd
+}
+
+// notEmpty: what a script left empty must not mean another command.
+func notEmpty(cmd *cobra.Command, names ...string) error {
+	for _, name := range names {
+		if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
+			return fmt.Errorf("--%s is empty", name)
+		}
+	}
+	return nil
 }
 
 func parseTarget(t *pipeline.Target, lsn string, named bool) (err error) {

@@ -50,6 +50,7 @@ func TestFlagsOfTheOtherDatabaseAreRefused(t *testing.T) {
 		r.do("set --lsn 0/16B3748").want(t, 2, "--gtid")
 		r.do("set --from-slot").want(t, 2, "--file with --pos")
 		r.do("set --file binlog.000001").want(t, 2, "pos")
+		r.do("set --accept-gap", "--gtid", "").want(t, 2, "--gtid is empty")
 		r.do("set --gtid nonsense").want(t, 2, "offsets.invalid")
 		r.do("set --file binlog.000001 --pos 4").want(t, 2, "--gtid")
 	}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -36,5 +38,33 @@ func TestPurgedLogOfReusedNumbersIsPassedBy(t *testing.T) {
 				r.wantEvents("1-3")
 			})
 		}
+	})
+}
+
+// TestSnapshotAloneFailsOverAsTheFaultSays: without a transaction that was read nothing shows that another MariaDB is the successor.
+func TestSnapshotAloneFailsOverAsTheFaultSays(t *testing.T) {
+	eachLog(t, func(t *testing.T, version string) {
+		if !strings.HasPrefix(version, "mariadb") {
+			return // MySQL's numbers name their server
+		}
+		r, source := ownServer(t, servers.MySQLOptions{Version: version})
+		r.insert(1)
+		r.runUntil(1)
+		replica := source.Replica()
+		r.insert(1)
+		replica.CatchUp(t, source)
+		text, err := os.ReadFile(r.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = bytes.ReplaceAll(text, fmt.Appendf(nil, ":%d/", source.Port), fmt.Appendf(nil, ":%d/", replica.Port))
+		if err := os.WriteFile(r.file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		command := r.commandOf(r.fails("mysql.wrong_source"))
+		r.do("set "+command).want(t, 3, "offsets.unconfirmed")
+		r.do("set "+command+" --yes").want(t, 0, "moved")
+		r.runUntil(2)
+		r.wantEvents("1-2")
 	})
 }
