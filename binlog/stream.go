@@ -181,6 +181,7 @@ func (st *stream) fileBegan(h header) error {
 		return bornAnew(&st.pos, h.when)
 	}
 	st.asm.created = h.when
+	st.handedAt = time.Time{} // the file before it may be purged now: the position moves on at once
 	st.asm.track(h)
 	if !st.asm.tx.open {
 		st.asm.done = st.asm.here

@@ -53,6 +53,9 @@ func (c *Claim) planLogTo(to outbox.Position, accept bool) (*Move, error) {
 	if err := c.compareLog(m, to); err != nil {
 		return nil, err
 	}
+	if m.From == m.To && place.ByGTID && place.File != "" {
+		m.To = fmt.Sprintf("%s at %s:%d", m.To, place.File, place.Pos)
+	}
 	return m, m.refuseGap(accept)
 }
 

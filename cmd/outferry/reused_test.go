@@ -32,7 +32,7 @@ func TestPurgedLogOfReusedNumbersIsPassedBy(t *testing.T) {
 				r.next = 2
 				r.fails("mysql.log_purged")
 				r.do("set --accept-gap").want(t, 3, "offsets.unconfirmed", "skipped")
-				r.do("set --accept-gap --yes").want(t, 0, "moved")
+				r.do("set --accept-gap --yes").want(t, 0, "moved", " at binlog.000002:4")
 				r.insert(1)
 				r.runUntil(3)
 				r.wantEvents("1-3")
