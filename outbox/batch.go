@@ -44,6 +44,14 @@ func (b *Batch) Send(ctx context.Context, out chan<- *Batch) error {
 	}
 }
 
+// ReleaseRows gives the rows back before the batch: what lies in Buf is used for longer than they are.
+func (b *Batch) ReleaseRows() {
+	clear(b.Rows)
+	clear(b.values)
+	b.pool.putRows(rowsOf{b.Rows[:0], b.values[:0]})
+	b.Rows, b.values = nil, nil
+}
+
 // Release gives the batch back to its pool. Nothing of it may be used afterwards.
 func (b *Batch) Release() { b.pool.put(b) }
 
@@ -53,7 +61,14 @@ type Pool struct {
 	budget int
 	used   int
 	free   []*Batch
+	rows   []rowsOf
 	freed  chan struct{}
+}
+
+// rowsOf are the rows of a batch, as memory. The few that are being filled or routed serve all batches.
+type rowsOf struct {
+	rows   []Row
+	values [][]byte
 }
 
 // NewPool returns a pool of at most budget bytes.
@@ -71,12 +86,17 @@ func (p *Pool) Get(size int) *Batch {
 		return nil
 	}
 	p.used += size
+	var b *Batch
 	if n := len(p.free); size == BatchBytes && n > 0 {
-		b := p.free[n-1]
-		p.free = p.free[:n-1]
-		return b
+		b, p.free = p.free[n-1], p.free[:n-1]
+	} else {
+		b = &Batch{Buf: make([]byte, 0, size), pool: p}
 	}
-	return &Batch{Buf: make([]byte, 0, size), pool: p}
+	if n := len(p.rows); n > 0 {
+		b.Rows, b.values = p.rows[n-1].rows, p.rows[n-1].values
+		p.rows = p.rows[:n-1]
+	}
+	return b
 }
 
 // Wait is Get that waits until the budget allows it. One goroutine at a time may.
@@ -103,10 +123,17 @@ func (p *Pool) Used() int {
 	return p.used
 }
 
+func (p *Pool) putRows(r rowsOf) {
+	p.mu.Lock()
+	p.rows = append(p.rows, r)
+	p.mu.Unlock()
+}
+
 func (p *Pool) put(b *Batch) {
-	clear(b.Rows)
-	clear(b.values)
-	*b = Batch{Rows: b.Rows[:0], Position: b.Position[:0], Buf: b.Buf[:0], values: b.values[:0], pool: p}
+	if b.Rows != nil {
+		b.ReleaseRows()
+	}
+	*b = Batch{Position: b.Position[:0], Buf: b.Buf[:0], pool: p}
 	p.mu.Lock()
 	p.used -= cap(b.Buf)
 	if cap(b.Buf) == BatchBytes {

@@ -51,8 +51,11 @@ func (c *Cargo) Next() *kgo.Record {
 	return r
 }
 
-// Close says that no more records of the batch follow.
-func (c *Cargo) Close() { c.release() }
+// Close says that no more records of the batch follow: its rows are routed.
+func (c *Cargo) Close() {
+	c.batch.ReleaseRows()
+	c.release()
+}
 
 func (c *Cargo) done(r *kgo.Record, err error) {
 	if err != nil {
