@@ -169,7 +169,7 @@ func (a *Admin) Lag(at Place) (bytes, transactions *int64, err error) {
 	}
 	if !at.ByGTID {
 		files, err := a.h.logFiles()
-		if err != nil || !hasFile(files, at.File) {
+		if err != nil || indexOf(files, at.File) < 0 {
 			return nil, nil, err
 		}
 		n := bytesBehind(files, place{at.File, at.Pos})

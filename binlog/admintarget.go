@@ -77,7 +77,7 @@ func (a *Admin) AtFile(file string, pos uint64) (outbox.Position, error) {
 		return nil, err
 	}
 	p.File, p.Pos = file, pos
-	i := slices.IndexFunc(files, func(f place) bool { return f.file == file })
+	i := indexOf(files, file)
 	first, last := files[0], files[len(files)-1]
 	switch {
 	case i < 0 && fileNumber(file) < fileNumber(first.file):
@@ -244,7 +244,7 @@ func (a *Admin) comparePlaces(from, to place) (d Difference, err error) {
 		return d, err
 	}
 	stretch := func(first, last place) string {
-		if !hasFile(files, first.file) {
+		if indexOf(files, first.file) < 0 {
 			return fmt.Sprintf("what the log held from %s to %s", first, last)
 		}
 		return fmt.Sprintf("%d bytes of the log, from %s to %s", bytesBehind(files, first)-bytesBehind(files, last), first, last)
@@ -256,10 +256,6 @@ func (a *Admin) comparePlaces(from, to place) (d Difference, err error) {
 		d.Repeated = stretch(to, from)
 	}
 	return d, nil
-}
-
-func hasFile(files []place, name string) bool {
-	return slices.ContainsFunc(files, func(f place) bool { return f.file == name })
 }
 
 func unusable(remedy, format string, args ...any) error {

@@ -3,7 +3,6 @@ package binlog
 import (
 	"errors"
 	"fmt"
-	"slices"
 )
 
 const (
@@ -125,7 +124,7 @@ func (h *session) proveAnchor(pos *position, purged func(gtid) bool, allPurged b
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(files, func(f place) bool { return f.file == a.File })
+	i := indexOf(files, a.File)
 	switch {
 	case i < 0 && fileNumber(files[0].file) <= fileNumber(a.File):
 		return h.reset(pos, "the file is gone and older ones are not")

@@ -18,6 +18,11 @@ func fileNumber(file string) (n uint64) {
 	return n
 }
 
+// indexOf is the index of a file in the log, or -1.
+func indexOf(files []place, name string) int {
+	return slices.IndexFunc(files, func(f place) bool { return f.file == name })
+}
+
 // proveFile: a place in a file means something on one server only, while the file is there. That it is the
 // same file shows when its first event comes: see stream.
 func (h *session) proveFile(pos *position) error {
@@ -28,7 +33,7 @@ func (h *session) proveFile(pos *position) error {
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(files, func(f place) bool { return f.file == pos.File })
+	i := indexOf(files, pos.File)
 	switch {
 	case i < 0 && fileNumber(files[0].file) > fileNumber(pos.File):
 		return lost("mysql.log_purged", acceptGap, "continue at %s: the server's log begins with %s: ours was purged, or the log reset", pos, files[0].file)

@@ -68,7 +68,7 @@ func (h *session) provePlace(pos *position) error {
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(files, func(f place) bool { return f.file == pos.File })
+	i := indexOf(files, pos.File)
 	if i < 0 {
 		return nil
 	}
@@ -90,7 +90,7 @@ func (p *position) hasPlace() bool {
 
 // sameLog: the anchor shows it where its file is there, else the moment at which the server began our place's file.
 func (h *session) sameLog(pos *position, files []place) (bool, error) {
-	if i := slices.IndexFunc(files, func(f place) bool { return f.file == pos.Anchor.File }); i >= 0 {
+	if i := indexOf(files, pos.Anchor.File); i >= 0 {
 		if files[i].pos < pos.Anchor.Pos {
 			return false, nil
 		}
