@@ -265,12 +265,22 @@ func TestVanishedRecordsAreNamed(t *testing.T) {
 			}
 		}
 	}
-	same, gone, skipped := &Report{}, &Report{}, &Report{}
-	online.compare(online, same)
-	online.compare(later, gone)
-	later.compare(online, skipped)
-	if !same.OK() || gone.Count(Vanished) != 1 || skipped.Count(Vanished) != 1 {
-		t.Fatalf("want 0, 1 and 1 vanished:\n%s%s%s", same, gone, skipped)
+	last := events[len(events)-1]
+	never := func(place, int64) bool { return false }
+	before := newSightings()
+	for i := range events {
+		if !events[i].control && (events[i].Topic != last.Topic || events[i].Partition != last.Partition) {
+			before.add(kafkaRecord(&events[i].Record))
+		}
+	}
+	same, gone, skipped, cut, grown := &Report{}, &Report{}, &Report{}, &Report{}, &Report{}
+	online.compare(online, never, same)
+	online.compare(later, never, gone)
+	later.compare(online, never, skipped)
+	online.compare(before, never, cut)
+	online.compare(before, func(p place, _ int64) bool { return p == place{last.Topic, last.Partition} }, grown)
+	if !same.OK() || gone.Count(Vanished) != 1 || skipped.Count(Vanished) != 1 || cut.OK() || !grown.OK() {
+		t.Fatalf("want 0, 1, 1, some and 0 vanished:\n%s%s%s%s%s", same, gone, skipped, cut, grown)
 	}
 }
 

@@ -138,8 +138,9 @@ func (s *sightings) add(r *kgo.Record) {
 	t.last = r.Offset
 }
 
-// compare reports what the online reader saw and the later one did not, or the other way round.
-func (s *sightings) compare(later *sightings, report *Report) {
+// compare reports what the online reader saw and the later one did not, or the other way round, but for what came
+// after the later one.
+func (s *sightings) compare(later *sightings, after func(place, int64) bool, report *Report) {
 	report.Stats.OnlineRecords = s.records
 	for here, a := range s.parts {
 		if a.rewound > 0 {
@@ -149,11 +150,11 @@ func (s *sightings) compare(later *sightings, report *Report) {
 		if c == nil {
 			c = &track{}
 		}
-		compareTracks(here, a, c, report)
+		compareTracks(here, a, c, after, report)
 	}
 }
 
-func compareTracks(here place, a, c *track, report *Report) {
+func compareTracks(here place, a, c *track, after func(place, int64) bool, report *Report) {
 	x, y := cursor{b: a.marks, at: -1}, cursor{b: c.marks, at: -1}
 	okX, okY := x.step(), y.step()
 	for okX || okY {
@@ -164,7 +165,9 @@ func compareTracks(here place, a, c *track, report *Report) {
 			}
 			okX, okY = x.step(), y.step()
 		case okX && (!okY || x.at < y.at):
-			report.Add(Vanished, "%s: only the online reader saw it", address(here.topic, here.partition, x.at))
+			if !after(here, x.at) {
+				report.Add(Vanished, "%s: only the online reader saw it", address(here.topic, here.partition, x.at))
+			}
 			okX = x.step()
 		default:
 			if y.at >= a.next {
