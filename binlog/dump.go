@@ -5,13 +5,16 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/go-mysql-org/go-mysql/client"
 	"github.com/go-mysql-org/go-mysql/mysql"
 )
 
-// heartbeatNanos is how often an idle server says that it lives.
-const heartbeatNanos = 500_000_000
+// heartbeat is how often an idle server says that it lives. Often would be wrong: MySQL before 8.0.32 or so ends
+// the log when somebody commits while its sender wakes up for one (Binlog_sender::wait_with_heartbeat returns that
+// it timed out, which its caller takes for an error without a text).
+func (h *session) heartbeat() time.Duration { return h.set.readTimeout / 3 }
 
 // requestDump sets the connection up as a replica's and asks for the log after pos. What follows on the
 // connection is read by a wire. With noWait the server ends the log where it ends now.
@@ -48,7 +51,7 @@ const writeSeconds = 10
 
 func (h *session) dumpSettings(pos *position) []string {
 	set := []string{
-		fmt.Sprintf("SET @master_heartbeat_period = %d, @source_heartbeat_period = %d", heartbeatNanos, heartbeatNanos),
+		fmt.Sprintf("SET @master_heartbeat_period = %[1]d, @source_heartbeat_period = %[1]d", h.heartbeat().Nanoseconds()),
 		"SET @master_binlog_checksum = @@GLOBAL.binlog_checksum, @source_binlog_checksum = @@GLOBAL.binlog_checksum",
 	}
 	if h.srv.kind == mariaKind {

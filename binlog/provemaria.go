@@ -32,6 +32,9 @@ func (h *session) proveMaria(pos *position) error {
 		if err := h.provePlace(pos); err != nil || pos.proven {
 			return err
 		}
+		if err := h.provePurgedPlace(pos); err != nil { // before the numbers, which may be any
+			return err
+		}
 	}
 	if ours.isEmpty() && !same {
 		return lost("mysql.wrong_source", wrongServer, "continue before the first transaction of another server, %s", pos.ServerUUID)
@@ -50,9 +53,6 @@ func (h *session) proveMaria(pos *position) error {
 	}
 	if !same {
 		return h.proveSuccessor(pos)
-	}
-	if err := h.provePurgedPlace(pos); err != nil {
-		return err
 	}
 	gone := func(g gtid) bool { return listed(purged, g) }
 	all := !slices.ContainsFunc(slices.Collect(maps.Values(ours)), func(g gtid) bool { return !gone(g) })

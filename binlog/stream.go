@@ -32,8 +32,7 @@ type stream struct {
 	started  bool     // an event has come
 	handed   string   // position of the last batch
 	handedAt time.Time
-	partial  bool      // the last batch ended inside a transaction
-	heard    time.Time // when the server last said something
+	partial  bool // the last batch ended inside a transaction
 	silence  time.Duration
 	lagAt    time.Time
 	end      place // of the log, then
@@ -81,7 +80,7 @@ func (st *stream) begins() {
 }
 
 func (h *session) newStream(ctx context.Context, pos *position, conn net.Conn) (*stream, error) {
-	st := &stream{session: h, ctx: ctx, conn: conn, pos: *pos, silence: max(h.set.readTimeout, 5*time.Second), heard: time.Now(), handedAt: time.Now()}
+	st := &stream{session: h, ctx: ctx, conn: conn, pos: *pos, silence: max(h.set.readTimeout, 5*time.Second), handedAt: time.Now()}
 	st.pos.Phase, st.pos.Snapshot = phaseStream, nil
 	var err error
 	if st.pending, err = transport.Pending(conn); err != nil {
@@ -315,8 +314,7 @@ func (st *stream) room(size int) (*outbox.Batch, error) {
 	}
 }
 
-// fill reads what has come, and waits until something does. A server that is alive sends a heartbeat every
-// second.
+// fill reads what has come, and waits until something does. A server that is alive sends heartbeats.
 func (st *stream) fill(free []byte) (int, error) {
 	waiting := time.Now()
 	for {
