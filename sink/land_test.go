@@ -143,10 +143,11 @@ func TestCommitGivesUpWithItsContext(t *testing.T) {
 }
 
 // A transaction right behind another's end would be put to sleep by the broker.
-func TestTransactionsKeepADistance(t *testing.T) {
+func TestTransactionsKeepADistanceWhereNobodyTellsWhenOneIsComplete(t *testing.T) {
 	var e ends
 	c := fake(t)
 	r := open(t, file(t, c.ListenAddrs()[0], "posts"), &e).offsetsTopic(t)
+	asked := c.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeTransactions}, Err: kerr.TransactionalIDAuthorizationFailed, Count: -1})
 	for n := range 20 {
 		if err := r.Begin(deadline(t)); err != nil {
 			t.Fatal(err)
@@ -163,6 +164,35 @@ func TestTransactionsKeepADistance(t *testing.T) {
 		if err := r.land(deadline(t), to("events", "x")); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if asked.Hits() != 1 {
+		t.Errorf("a coordinator that does not tell was asked %d times", asked.Hits())
+	}
+}
+
+func TestTransactionBeginsWhenTheLastOneIsComplete(t *testing.T) {
+	c := fake(t)
+	r := open(t, file(t, c.ListenAddrs()[0], "posts")).offsetsTopic(t)
+	if err := r.land(deadline(t), to("events", "one")); err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	states := []string{"PrepareCommit", "PrepareCommit", "PrepareCommit", "CompleteCommit"}
+	c.ControlKey(int16(kmsg.DescribeTransactions), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		resp := req.ResponseKind().(*kmsg.DescribeTransactionsResponse)
+		state := kmsg.NewDescribeTransactionsResponseTransactionState()
+		state.TransactionalID, state.State = r.cfg.Kafka.TransactionalID, states[asked]
+		resp.TransactionStates = append(resp.TransactionStates, state)
+		if asked++; asked < len(states) {
+			c.KeepControl()
+		}
+		return resp, nil, true
+	})
+	if err := r.Begin(deadline(t)); err != nil {
+		t.Fatal(err)
+	}
+	if asked != len(states) {
+		t.Errorf("began when the coordinator had said %v", states[:asked])
 	}
 }
 

@@ -17,10 +17,6 @@ import (
 	"outferry/outbox"
 )
 
-// settle is the least time between the end of a transaction and the next record. A broker with
-// transaction.version 2 puts a record that comes before the markers are written to sleep for 20 ms.
-const settle = time.Millisecond
-
 // reachTimeout is how long Kafka may take to answer at a start, and to resolve what an older instance left open.
 const reachTimeout = 30 * time.Second
 
@@ -37,6 +33,7 @@ type Sink struct {
 	open  bool         // a transaction is open
 	began atomic.Int64 // when it was opened, microseconds since 1970; promises that fail read it
 	ended time.Time    // when the last one was
+	blind bool         // the coordinator does not say whether it is complete
 
 	noted atomic.Bool // first is set
 	mu    sync.Mutex
@@ -101,10 +98,8 @@ func (s *Sink) Begin(ctx context.Context) error {
 	if s.open {
 		return nil
 	}
-	if wait := settle - time.Since(s.ended); wait > 0 && s.exact {
-		time.Sleep(wait)
-	}
 	if s.exact {
+		s.settle(ctx)
 		if err := s.cl.BeginTransaction(); err != nil {
 			return s.fault("begin transaction", err)
 		}

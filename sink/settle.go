@@ -1,0 +1,62 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// A broker with transaction.version 2 puts records that come before the last transaction's markers are written to
+// sleep for 20 ms (add.partitions.to.txn.retry.backoff.ms). The markers take a millisecond or two, and ten times that
+// while its JVM is cold. So the coordinator is asked, and the next transaction waits until it calls the last complete.
+const (
+	settleEvery = 200 * time.Microsecond
+	settleBlind = time.Millisecond      // where it can't be asked
+	settleMost  = time.Second           // then the broker may hold the records, as it likes
+	settleOld   = 50 * time.Millisecond // a transaction that ended so long ago is taken for complete
+)
+
+// settle waits for the markers of the last transaction, if it ended just now.
+func (s *Sink) settle(ctx context.Context) {
+	if time.Since(s.ended) > settleOld {
+		return
+	}
+	ctx, cancel := context.WithDeadline(ctx, s.ended.Add(settleMost))
+	defer cancel()
+	for !s.complete(ctx) && ctx.Err() == nil {
+		time.Sleep(settleEvery)
+	}
+}
+
+// complete reports whether the next transaction may begin.
+func (s *Sink) complete(ctx context.Context) bool {
+	if s.blind {
+		time.Sleep(settleBlind - time.Since(s.ended))
+		return true
+	}
+	state, err := s.state(ctx)
+	if err != nil && ctx.Err() == nil && !kerr.IsRetriable(err) && !kgo.IsRetryableBrokerErr(err) {
+		s.log.Debug("the coordinator does not say whether a transaction is complete", "error", err)
+		s.blind = true
+	}
+	return err == nil && state != "PrepareCommit" && state != "PrepareAbort"
+}
+
+// state is that of the last transaction.
+func (s *Sink) state(ctx context.Context) (string, error) {
+	req := kmsg.NewPtrDescribeTransactionsRequest()
+	req.TransactionalIDs = []string{s.cfg.Kafka.TransactionalID}
+	resp, err := req.RequestWith(ctx, s.cl)
+	if err != nil {
+		return "", err
+	}
+	if len(resp.TransactionStates) != 1 {
+		return "", errors.New("it names no transaction")
+	}
+	t := &resp.TransactionStates[0]
+	return t.State, kerr.ErrorForCode(t.ErrorCode)
+}
