@@ -41,7 +41,7 @@ var badFiles = map[string][]string{
 		`8:18: error: router.columns.key: names no column`,
 	},
 	"commit_bytes": {
-		`7:17: error: commit.bytes: 32MiB is above kafka.max_buffered, 16MiB`,
+		`7:17: error: commit.bytes: 32MiB is above kafka.max_buffered, 10MiB`,
 	},
 	"commit_interval": {
 		`7:20: error: commit.interval: 2m is not below the transaction timeout, 1m`,
@@ -92,7 +92,7 @@ var badFiles = map[string][]string{
 		`5:9: error: source.user: expected a text`,
 	},
 	"max_record": {
-		`7:15: error: kafka.max_record: 64MiB is above kafka.max_buffered, 16MiB`,
+		`7:15: error: kafka.max_record: 64MiB is above kafka.max_buffered, 10MiB`,
 	},
 	"merge_key": {
 		`8:3: error: commit.<<: unknown field`,
