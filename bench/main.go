@@ -92,7 +92,7 @@ func measure(ctx context.Context, o bench.Options, out string) error {
 
 func quoted(args []string) (q []string) {
 	for _, a := range args {
-		if strings.ContainsAny(a, " '\"") {
+		if a == "" || strings.ContainsAny(a, " '\"") {
 			a = strconv.Quote(a)
 		}
 		q = append(q, a)
