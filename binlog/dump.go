@@ -1,6 +1,7 @@
 package binlog
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
 	"net"
@@ -11,10 +12,16 @@ import (
 	"github.com/go-mysql-org/go-mysql/mysql"
 )
 
-// heartbeat is how often an idle server says that it lives. Often would be wrong: MySQL before 8.0.32 or so ends
-// the log when somebody commits while its sender wakes up for one (Binlog_sender::wait_with_heartbeat returns that
-// it timed out, which its caller takes for an error without a text).
-func (h *session) heartbeat() time.Duration { return h.set.readTimeout / 3 }
+// heartbeat is how often an idle server says that it lives, and notices that we don't: MariaDB lets a successor wait for
+// that. On MySQL often would be wrong: before 8.0.32 or so it ends the log when somebody commits while its sender wakes up
+// for a heartbeat (Binlog_sender::wait_with_heartbeat returns that it timed out, which its caller takes for an error
+// without a text).
+func (h *session) heartbeat() time.Duration {
+	if h.srv.kind == mariaKind {
+		return 500 * time.Millisecond
+	}
+	return min(h.set.readTimeout/3, 5*time.Second)
+}
 
 // requestDump sets the connection up as a replica's and asks for the log after pos. What follows on the
 // connection is read by a wire. With noWait the server ends the log where it ends now.
@@ -37,6 +44,22 @@ func (h *session) requestDump(c *client.Conn, pos *position, noWait bool) error 
 	}
 	return nil
 }
+
+// endDump ends the log on the server too, which would notice only with its next event or heartbeat that nobody reads it.
+func (h *session) endDump(id string) {
+	ctx, cancel := context.WithTimeout(context.Background(), endDumpWithin)
+	defer cancel()
+	c, err := h.connect(ctx)
+	if err == nil {
+		defer c.Close()
+		_, err = c.Execute("KILL " + id)
+	}
+	if err != nil {
+		h.log.Debug("end the dump on the server", "connection", id, "error", plain(err))
+	}
+}
+
+const endDumpWithin = 2 * time.Second
 
 func transientPlain(err error) error {
 	if isServerError(err) {

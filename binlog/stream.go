@@ -46,6 +46,10 @@ func (h *session) stream(ctx context.Context, pos *position) error {
 	if err != nil {
 		return err
 	}
+	id, err := queryOne(h.dump, "SELECT CONNECTION_ID()")
+	if err != nil {
+		return transient("mysql.connection", "ask for the number of the connection: %w", plain(err))
+	}
 	if err := h.requestDump(h.dump, pos, false); err != nil {
 		return err
 	}
@@ -54,7 +58,12 @@ func (h *session) stream(ctx context.Context, pos *position) error {
 		return err
 	}
 	st.asm.floor = floor
-	return st.run()
+	err = st.run()
+	var f *outbox.Fault
+	if ctx.Err() != nil || !errors.As(err, &f) || f.Class != outbox.Transient {
+		h.endDump(id[0])
+	}
+	return err
 }
 
 // floor is a place that has all of the position's set before it. Asked by GTID, MariaDB leaves out what of the set lies behind

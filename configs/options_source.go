@@ -108,7 +108,7 @@ func mysqlOptions(m *MySQL) []Option {
 		{Path: "source.mysql.position", Default: "auto", Words: []string{"auto", "gtid", "file"}, into: &m.Position,
 			Doc: "How a place in the log is told: by GTIDs where the server has them (auto), by GTIDs or not at all (gtid), or by file and byte (file)."},
 		{Path: "source.mysql.read_timeout", Default: "30s", Min: int64(time.Second), Max: int64(time.Hour), into: &m.ReadTimeout,
-			Doc: "How long the server may be silent, which says something each third of this, before the connection counts as lost. 1s to 1h."},
+			Doc: "How long the server may be silent, which sends heartbeats more often than that, before the connection counts as lost. 1s to 1h."},
 		{Path: "source.mysql.uuid_binary", Default: "auto", Words: []string{"auto", "rfc4122", "swapped", "none"}, into: &m.UUIDBinary,
 			Doc: "BINARY(16) columns as UUID text: those of id and key (auto), all but the payload (rfc4122), the same as UUID_TO_BIN(x, 1) stores them (swapped), or none."},
 	}
