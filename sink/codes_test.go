@@ -70,6 +70,9 @@ func survive(t *testing.T, kind kmsg.Key, code *kerr.Error, commits int) {
 			})
 			r.Close()
 		}
+		if planted == nil {
+			t.Fatalf("before any fault: %v", err)
+		}
 		planted.Remove() // our reader would meet it
 		if err == nil {
 			break
