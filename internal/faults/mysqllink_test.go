@@ -59,7 +59,7 @@ func TestFailoverToAReplicaOfMySQLLosesAndRepeatsNothing(t *testing.T) {
 		tr := s.load(200)
 		for range rounds(2, 10) {
 			some(time.Second, 2*time.Second)
-			source.Admin().Exec(t, "SET GLOBAL read_only = ON")
+			source.ReadOnly()
 			replica.CatchUp(t, source)
 			db.drop()
 			source.Kill()

@@ -40,6 +40,15 @@ func (m *MySQLServer) CatchUp(t testing.TB, source *MySQLServer) {
 	Eventually(t, time.Minute, "the replica has applied "+set, func() bool { return m.Admin().Text(t, wait, set) == "0" })
 }
 
+// ReadOnly ends writes. It gives way to a transaction that holds it up because it waits for a row of another one, whose
+// commit waits for us: that would last innodb_lock_wait_timeout, 50 s, and cost the first one its statement.
+func (m *MySQLServer) ReadOnly() {
+	m.t.Helper()
+	Eventually(m.t, time.Minute, "the server is read-only", func() bool {
+		return m.Admin().exec("SET SESSION lock_wait_timeout = 1; SET GLOBAL read_only = ON") == nil
+	})
+}
+
 // Promote makes this replica take writes and follow nobody.
 func (m *MySQLServer) Promote() {
 	m.t.Helper()
