@@ -13,9 +13,9 @@ import (
 )
 
 // heartbeat is how often an idle server says that it lives, and notices that we don't: MariaDB lets a successor wait for
-// that. On MySQL often would be wrong: before 8.0.32 or so it ends the log when somebody commits while its sender wakes up
-// for a heartbeat (Binlog_sender::wait_with_heartbeat returns that it timed out, which its caller takes for an error
-// without a text).
+// that. On MySQL often would be wrong: 8.0.31 ends the log when somebody commits while its sender wakes up for a heartbeat
+// (Binlog_sender::wait_with_heartbeat returns that it timed out, which its caller takes for an error without a text).
+// 9.7 does not.
 func (h *session) heartbeat() time.Duration {
 	if h.srv.kind == mariaKind {
 		return 500 * time.Millisecond
@@ -52,7 +52,7 @@ func (h *session) endDump(id string) {
 	c, err := h.connect(ctx)
 	if err == nil {
 		defer c.Close()
-		_, err = c.Execute("KILL " + id)
+		err = killDump(c, id)
 	}
 	if err != nil {
 		h.log.Debug("end the dump on the server", "connection", id, "error", plain(err))
@@ -60,6 +60,16 @@ func (h *session) endDump(id string) {
 }
 
 const endDumpWithin = 2 * time.Second
+
+// killDump leaves alone what has the number meanwhile and is no dump.
+func killDump(c *client.Conn, id string) error {
+	rows, err := query(c, "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = "+id+" AND COMMAND LIKE 'Binlog Dump%'")
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	_, err = c.Execute("KILL " + id)
+	return err
+}
 
 func transientPlain(err error) error {
 	if isServerError(err) {

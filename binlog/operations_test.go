@@ -270,11 +270,8 @@ func TestWhatStandsInTheWay(t *testing.T) {
 // TestStopEndsTheDump: the server would keep it until its next heartbeat, and with it the files that it reads.
 func TestStopEndsTheDump(t *testing.T) {
 	each(t, func(t *testing.T, version string) {
-		m := servers.StartMySQL(t, servers.MySQLOptions{Version: version})
-		d := m.Database(t)
-		d.Exec(t, tablesSQL)
-		f := start(t, file(t, d, noData), nil, binlog.Options{})
-		f.begun()
+		_, d, at := stopped(t, servers.MySQLOptions{Version: version})
+		f := resume(t, d, at)
 		const dumps = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'outferry' AND COMMAND LIKE 'Binlog Dump%'"
 		eventually(t, "the dump begins", func() bool { return d.Text(t, dumps) == "1" })
 		f.stop()

@@ -59,8 +59,12 @@ func (h *session) stream(ctx context.Context, pos *position) error {
 	}
 	st.asm.floor = floor
 	err = st.run()
+	why := err
+	if ctx.Err() != nil {
+		why = context.Cause(ctx)
+	}
 	var f *outbox.Fault
-	if ctx.Err() != nil || !errors.As(err, &f) || f.Class != outbox.Transient {
+	if !errors.As(why, &f) || f.Class != outbox.Transient { // else it may be another server by now
 		h.endDump(id[0])
 	}
 	return err

@@ -43,16 +43,17 @@ func (s *Sink) Fence(ctx context.Context, topic string, partition int32) error {
 
 // Describe asks how the last transaction ended, and fences nobody.
 func (s *Sink) Describe(ctx context.Context) {
-	id := s.cfg.Kafka.TransactionalID
-	described, err := kadm.NewClient(s.cl).DescribeTransactions(ctx, id)
-	t, ok := described[id]
 	s.before = past{producer: -1}
-	if err != nil || !ok || t.Err != nil {
+	t, err := s.last(ctx)
+	if err != nil {
 		return
 	}
 	s.before = past{producer: t.ProducerID, epoch: t.ProducerEpoch, state: t.State}
 	if t.State == "Ongoing" {
-		s.before.open = t.Topics
+		s.before.open = kadm.TopicsSet{}
+		for _, topic := range t.Topics {
+			s.before.open.Add(topic.Topic, topic.Partitions...)
+		}
 	}
 }
 

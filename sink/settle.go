@@ -38,25 +38,25 @@ func (s *Sink) complete(ctx context.Context) bool {
 		time.Sleep(settleBlind - time.Since(s.ended))
 		return true
 	}
-	state, err := s.state(ctx)
+	t, err := s.last(ctx)
 	if err != nil && ctx.Err() == nil && !kerr.IsRetriable(err) && !kgo.IsRetryableBrokerErr(err) {
 		s.log.Debug("the coordinator does not say whether a transaction is complete", "error", err)
 		s.blind = true
 	}
-	return err == nil && state != "PrepareCommit" && state != "PrepareAbort"
+	return err == nil && t.State != "PrepareCommit" && t.State != "PrepareAbort"
 }
 
-// state is that of the last transaction.
-func (s *Sink) state(ctx context.Context) (string, error) {
+// last asks the coordinator for the last transaction of our id.
+func (s *Sink) last(ctx context.Context) (*kmsg.DescribeTransactionsResponseTransactionState, error) {
 	req := kmsg.NewPtrDescribeTransactionsRequest()
 	req.TransactionalIDs = []string{s.cfg.Kafka.TransactionalID}
 	resp, err := req.RequestWith(ctx, s.cl)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if len(resp.TransactionStates) != 1 {
-		return "", errors.New("it names no transaction")
+		return nil, errors.New("it names no transaction")
 	}
 	t := &resp.TransactionStates[0]
-	return t.State, kerr.ErrorForCode(t.ErrorCode)
+	return t, kerr.ErrorForCode(t.ErrorCode)
 }
