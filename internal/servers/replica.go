@@ -41,11 +41,16 @@ func (m *MySQLServer) CatchUp(t testing.TB, source *MySQLServer) {
 }
 
 // ReadOnly ends writes. It gives way to a transaction that holds it up because it waits for a row of another one, whose
-// commit waits for us: that would last innodb_lock_wait_timeout, 50 s, and cost the first one its statement.
+// statements wait for us: that would last innodb_lock_wait_timeout, 50 s, and cost the first one its statement. It lets
+// them go on for as long as it held them up, since the other one may have a hundred statements left.
 func (m *MySQLServer) ReadOnly() {
 	m.t.Helper()
 	Eventually(m.t, time.Minute, "the server is read-only", func() bool {
-		return m.Admin().exec("SET SESSION lock_wait_timeout = 1; SET GLOBAL read_only = ON") == nil
+		err := m.Admin().exec("SET SESSION lock_wait_timeout = 1; SET GLOBAL read_only = ON")
+		if err != nil {
+			time.Sleep(time.Second)
+		}
+		return err == nil
 	})
 }
 
