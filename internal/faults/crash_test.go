@@ -14,7 +14,11 @@ func TestKillingTheBrokerLosesAndRepeatsNothing(t *testing.T) {
 	i := s.run()
 	i.streaming(30 * time.Second)
 	tr := s.load(200)
-	for range rounds(10, 40) {
+	kills := rounds(10, 40)
+	for n := range kills {
+		if n%2 == 0 { // the others may come before it goes on
+			i.delivers(time.Minute)
+		}
 		some(500*time.Millisecond, 2*time.Second)
 		broker.Kill()
 		some(0, time.Second)
@@ -22,7 +26,7 @@ func TestKillingTheBrokerLosesAndRepeatsNothing(t *testing.T) {
 	}
 	i.streaming(time.Minute)
 	r := tr.verdict()
-	s.require("commits", r.Stats.KafkaCommits, 20)
+	s.require("commits", r.Stats.KafkaCommits, int64(kills/2))
 	if i.proc.Running() {
 		i.stop()
 		return
@@ -38,7 +42,11 @@ func TestCrashesOfTheDatabaseLoseAndRepeatNothing(t *testing.T) {
 	i := s.run()
 	i.streaming(30 * time.Second)
 	tr := s.load(300)
-	for n := range rounds(10, 40) {
+	crashes := rounds(10, 40)
+	for n := range crashes {
+		if n%4 < 2 {
+			i.delivers(time.Minute)
+		}
 		some(500*time.Millisecond, 2*time.Second)
 		if n%2 == 0 {
 			db.StopImmediate()
@@ -50,7 +58,7 @@ func TestCrashesOfTheDatabaseLoseAndRepeatNothing(t *testing.T) {
 	}
 	i.streaming(time.Minute)
 	tr.verdict()
-	if n := i.said("source: streaming:"); n < 6 {
+	if n := i.said("source: streaming:"); n < crashes/2 {
 		t.Errorf("streamed %d times: the crashes were not felt", n)
 	}
 	if code := i.stop(); code != 0 {

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -113,6 +114,30 @@ func (i *instance) streaming(within time.Duration) {
 	if took := time.Since(began); took > 5*time.Second {
 		i.t.Logf("%s streams after %s", filepath.Base(i.log), took.Round(time.Millisecond))
 	}
+}
+
+// delivers waits until Kafka has more of what the workload writes.
+func (i *instance) delivers(within time.Duration) {
+	i.t.Helper()
+	before := i.delivered()
+	servers.Eventually(i.t, within, filepath.Base(i.log)+" delivers", func() bool { return i.delivered() > before })
+}
+
+// delivered counts the database transactions that Kafka has, by the instance's metrics.
+func (i *instance) delivered() (n float64) {
+	client := http.Client{Timeout: time.Second}
+	resp, err := client.Get("http://" + i.http + "/metrics")
+	if err != nil {
+		return 0
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		if text := lines.Text(); strings.HasPrefix(text, "outferry_transactions_total{") {
+			_, _ = fmt.Sscan(text[strings.LastIndexByte(text, ' '):], &n)
+		}
+	}
+	return n
 }
 
 // takesOver ends the other's turn and waits until this instance streams and delivers, which it may have done before.

@@ -20,7 +20,10 @@ func (s *stage) killed(kills, published int) {
 	i := s.run()
 	i.streaming(30 * time.Second)
 	tr := s.load(400)
-	for range kills {
+	for n := range kills {
+		if n%2 == 0 {
+			i.delivers(time.Minute)
+		}
 		some(200*time.Millisecond, 2*time.Second)
 		i.kill()
 		i = s.run()

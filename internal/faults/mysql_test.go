@@ -34,7 +34,10 @@ func TestCrashesOfMySQLLoseAndRepeatNothing(t *testing.T) {
 		i.streaming(30 * time.Second)
 		tr := s.load(300)
 		crashes := rounds(5, 40)
-		for range crashes {
+		for n := range crashes {
+			if n%2 == 0 {
+				i.delivers(time.Minute)
+			}
 			some(500*time.Millisecond, 2*time.Second)
 			db.Kill()
 			some(0, time.Second)
