@@ -237,8 +237,8 @@ func shrunk(b []byte) []byte {
 	return b
 }
 
-// position fills where the stream stands now into p.
-func (a *assembler) position(p *position) {
+// position fills where the stream stands now into p: inside the open transaction, or whole, before it.
+func (a *assembler) position(p *position, whole bool) {
 	p.Part, p.Anchor, p.Layout = nil, nil, a.shaper.layouts
 	if a.byGTID {
 		p.GTID = a.set.String()
@@ -248,7 +248,7 @@ func (a *assembler) position(p *position) {
 		at := a.anchor
 		p.Anchor = &at
 	}
-	if a.tx.open && !a.tx.skip && a.tx.rows > 0 {
+	if a.tx.open && !a.tx.skip && a.tx.rows > 0 && !whole {
 		p.File, p.Pos = a.tx.start.file, a.tx.start.pos
 		p.Part = &part{GTID: a.tx.head.gtid.String(), Rows: a.tx.rows}
 	}

@@ -267,7 +267,7 @@ func (st *stream) idleDue() bool {
 	if time.Since(st.handedAt) < st.cfg.Source.HeartbeatInterval {
 		return false
 	}
-	p := st.position()
+	p := st.position(false)
 	if p.mark() == st.handed {
 		st.handedAt = time.Now()
 		return false
@@ -275,9 +275,10 @@ func (st *stream) idleDue() bool {
 	return true
 }
 
-func (st *stream) position() *position {
+// position is where the stream stands, or whole, where the open transaction began.
+func (st *stream) position(whole bool) *position {
 	p := st.pos
-	st.asm.position(&p)
+	st.asm.position(&p, whole)
 	if p.Kind == mariaKind && st.asm.created != 0 {
 		p.Began = st.asm.created
 	}
@@ -301,8 +302,11 @@ func (st *stream) replace(size int, dry bool) (*outbox.Batch, error) {
 }
 
 func (st *stream) handOver(b *outbox.Batch, dry bool) error {
-	p := st.position()
+	p := st.position(false)
 	b.Position, b.Partial, b.Dry = p.appendTo(b.Position[:0]), p.Part != nil, dry
+	if b.Partial && st.asm.tx.batchLen > 0 {
+		b.Whole, b.WholePosition = st.asm.tx.batchLen, st.position(true).appendTo(b.WholePosition[:0])
+	}
 	st.handed, st.handedAt, st.partial = p.mark(), time.Now(), b.Partial
 	select {
 	case st.out <- b:

@@ -97,7 +97,6 @@ func (c *checker) limits() {
 		c.errorf("commit.interval", "stay far below it, as 1s; the default is 100ms",
 			"%s is not below the transaction timeout, %s", showDuration(p.Commit.Interval), showDuration(TransactionTimeout))
 	}
-	c.notAbove("commit.bytes", p.Commit.Bytes, "kafka.max_buffered", p.Kafka.MaxBuffered)
 	c.notAbove("kafka.max_record", p.Kafka.MaxRecord, "kafka.max_buffered", p.Kafka.MaxBuffered)
 }
 

@@ -40,9 +40,6 @@ var badFiles = map[string][]string{
 	"column_empty": {
 		`8:18: error: router.columns.key: names no column`,
 	},
-	"commit_bytes": {
-		`7:17: error: commit.bytes: 32MiB is above kafka.max_buffered, 10MiB`,
-	},
 	"commit_interval": {
 		`7:20: error: commit.interval: 2m is not below the transaction timeout, 1m`,
 	},

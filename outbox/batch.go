@@ -11,11 +11,13 @@ const BatchBytes = 256 << 10
 // Batch carries rows from a source to the pipeline, in the order of the log: those of many small
 // transactions, or a part of a large one. Everything in it lives until Release.
 type Batch struct {
-	Rows         []Row
-	Transactions int      // how many ended in this batch
-	Position     Position // where the source stands after the last row; zero while that can't be said
-	Partial      bool     // the last transaction goes on in the next batch
-	Dry          bool     // nothing more waited at the source: commit at once
+	Rows          []Row
+	Transactions  int      // how many ended in this batch
+	Position      Position // where the source stands after the last row; zero while that can't be said
+	Partial       bool     // the last transaction goes on in the next batch
+	Whole         int      // of a partial batch: the rows of transactions that ended in it, which may be committed without the rest
+	WholePosition Position // where the source stands after those rows
+	Dry           bool     // nothing more waited at the source: commit at once
 
 	Buf    []byte   // what the source reads into; its capacity never changes, so Values may point into it
 	values [][]byte // what Row.Values point into
@@ -133,7 +135,7 @@ func (p *Pool) put(b *Batch) {
 	if b.Rows != nil {
 		b.ReleaseRows()
 	}
-	*b = Batch{Position: b.Position[:0], Buf: b.Buf[:0], pool: p}
+	*b = Batch{Position: b.Position[:0], WholePosition: b.WholePosition[:0], Buf: b.Buf[:0], pool: p}
 	p.mu.Lock()
 	p.used -= cap(b.Buf)
 	if cap(b.Buf) == BatchBytes {

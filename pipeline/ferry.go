@@ -118,26 +118,48 @@ func grace(ctx context.Context, shutdown time.Duration) (context.Context, contex
 	return later, func() { forget(); cancel() }
 }
 
-// take routes a batch and gives its records to the client.
+// take routes a batch and gives its records to the client. In a backlog of large transactions nearly every batch ends
+// inside one, so a commit that is due comes before that one, in the middle of the batch.
 func (f *ferry) take(ctx context.Context, b *outbox.Batch) error {
 	if err := f.sink.Begin(ctx); err != nil {
 		return err
 	}
 	l := &f.hold
-	l.position = append(l.position[:0], b.Position...)
-	l.partial = b.Partial
-	l.txns += b.Transactions
 	l.bytes += len(b.Buf)
-	l.rows += len(b.Rows)
+	l.txns += b.Transactions
 	cargo := f.sink.Load(b)
-	for i := range b.Rows {
-		if err := f.row(ctx, cargo, &b.Rows[i]); err != nil {
-			return err // the cargo dies with the client
+	if b.Whole > 0 {
+		if err := f.rows(ctx, cargo, b.Rows[:b.Whole], b.WholePosition, false); err != nil {
+			return err
 		}
+		if f.due(false) {
+			if err := f.commit(ctx); err != nil {
+				return err
+			}
+			if err := f.sink.Begin(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	if err := f.rows(ctx, cargo, b.Rows[b.Whole:], b.Position, b.Partial); err != nil {
+		return err // the cargo dies with the client
 	}
 	cargo.Close()
 	f.status.Inflight(f.sink.Buffered())
 	return f.sink.Err()
+}
+
+// rows takes those of a batch that lead to a position.
+func (f *ferry) rows(ctx context.Context, cargo *sink.Cargo, rows []outbox.Row, to outbox.Position, partial bool) error {
+	for i := range rows {
+		if err := f.row(ctx, cargo, &rows[i]); err != nil {
+			return err
+		}
+	}
+	l := &f.hold
+	l.position, l.partial = append(l.position[:0], to...), partial
+	l.rows += len(rows)
+	return nil
 }
 
 func (f *ferry) row(ctx context.Context, cargo *sink.Cargo, row *outbox.Row) error {

@@ -156,6 +156,33 @@ func TestLargeTransactionIsVisibleWholeOrInDurableParts(t *testing.T) {
 	}
 }
 
+// TestBacklogIsCommittedBetweenTransactions: nearly every batch of it ends inside one, and yet it is committed as often as
+// the file says, never inside one.
+func TestBacklogIsCommittedBetweenTransactions(t *testing.T) {
+	const transactions, rows, limit = 300, 100, 1000
+	r := newRig(t, fmt.Sprintf("commit: {rows: %d, interval: 10s}\n", limit))
+	run := r.start()
+	r.insert("first", "order", "{}")
+	r.consume("order", 1)
+	run.stop()
+	before := len(r.records())
+	for i := range transactions {
+		r.db.Exec(t, fmt.Sprintf(`INSERT INTO outbox SELECT '%d-' || n, 'order', 'key', 'created', repeat('x', 1000) FROM generate_series(1, %d) n`, i, rows))
+	}
+	run = r.start()
+	r.consume("order", 1+transactions*rows)
+	run.stop()
+	records := r.records()[before:]
+	for _, rec := range records {
+		if rec.Partial || rec.Events%rows != 1 {
+			t.Errorf("a commit after %d events is inside a transaction", rec.Events)
+		}
+	}
+	if most := transactions * rows / limit; len(records) < most/2 || len(records) > 2*most {
+		t.Errorf("%d commits of %d rows, want about %d", len(records), transactions*rows, most)
+	}
+}
+
 // TestRowThatFillsItsBatchIsDeliveredAtOnce: the end of its transaction comes alone, in a batch without rows.
 func TestRowThatFillsItsBatchIsDeliveredAtOnce(t *testing.T) {
 	r := newRig(t, "")

@@ -124,6 +124,15 @@ func (r *rig) consume(topic string, n int) []*kgo.Record {
 // record reads the pipeline's offset record.
 func (r *rig) record() *offsets.Record {
 	r.t.Helper()
+	rec, err := r.store().Load(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return rec
+}
+
+func (r *rig) store() *offsets.Store {
+	r.t.Helper()
 	if r.reader == nil {
 		r.reader = r.kafka.Client(r.t)
 	}
@@ -131,11 +140,33 @@ func (r *rig) record() *offsets.Record {
 	if err := store.Open(r.t.Context()); err != nil {
 		r.t.Fatal(err)
 	}
-	rec, err := store.Load(r.t.Context())
-	if err != nil {
-		r.t.Fatal(err)
+	return store
+}
+
+// records reads all of the pipeline's offset records.
+func (r *rig) records() (all []*offsets.Record) {
+	r.t.Helper()
+	last := r.record().Seq
+	topic, partition := r.store().Place()
+	cl := r.kafka.Client(r.t, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().AtStart()}}), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	ctx, cancel := context.WithTimeout(r.t.Context(), deadline)
+	defer cancel()
+	for len(all) == 0 || all[len(all)-1].Seq < last {
+		for _, found := range cl.PollFetches(ctx).Records() {
+			if string(found.Key) != r.cfg.Name {
+				continue
+			}
+			rec, err := offsets.Parse(found.Value, r.cfg.Name)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			all = append(all, rec)
+		}
+		if ctx.Err() != nil {
+			r.t.Fatalf("got %d offset records, want them up to number %d", len(all), last)
+		}
 	}
-	return rec
+	return all
 }
 
 func (r *rig) insert(id, route, payload string) {

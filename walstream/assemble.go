@@ -24,10 +24,11 @@ type assembler struct {
 	resume *part // the transaction after start is published up to here
 	end    lsn   // of the last transaction that is over
 
-	open bool // inside a transaction
-	skip bool // it is published already
-	tx   beginMessage
-	rows int64 // of our tables, in this transaction
+	open     bool // inside a transaction
+	skip     bool // it is published already
+	tx       beginMessage
+	rows     int64 // of our tables, in this transaction
+	batchLen int   // of the batch when it began
 }
 
 func newAssembler(from *position, describe func(relationMessage) (*outbox.Table, error)) *assembler {
@@ -44,7 +45,7 @@ func (a *assembler) message(b *outbox.Batch, data []byte) error {
 	case msgInsert:
 		return a.row(b, &d, outbox.Insert)
 	case msgBegin:
-		return a.begin(&d)
+		return a.begin(b, &d)
 	case msgCommit:
 		return a.commit(b, &d)
 	case msgRelation:
@@ -57,14 +58,14 @@ func (a *assembler) message(b *outbox.Batch, data []byte) error {
 	return fmt.Errorf("message of unknown type %q", data[0])
 }
 
-func (a *assembler) begin(d *decoder) (err error) {
+func (a *assembler) begin(b *outbox.Batch, d *decoder) (err error) {
 	if a.open {
 		return fmt.Errorf("transaction %d begins inside transaction %d", d.uint32(), a.tx.xid)
 	}
 	if a.tx, err = decodeBegin(d); err != nil {
 		return fmt.Errorf("read BEGIN: %w", err)
 	}
-	a.open, a.rows = true, 0
+	a.open, a.rows, a.batchLen = true, 0, len(b.Rows)
 	a.skip = a.tx.final < a.start
 	if a.resume != nil && !a.skip && (a.tx.xid != a.resume.XID || a.tx.final != a.resume.FinalLSN) {
 		return lost("pg.part_mismatch", a.readAgain(),
@@ -189,10 +190,10 @@ func (a *assembler) located(err error) error {
 	return unreadable("read transaction %d at %s: %w", a.tx.xid, a.tx.final, err)
 }
 
-// position fills where the stream stands now into p.
-func (a *assembler) position(p *position) {
+// position fills where the stream stands now into p: inside the open transaction, or whole, before it.
+func (a *assembler) position(p *position, whole bool) {
 	p.LSN, p.Part = a.end, nil
-	if a.open && !a.skip && a.rows > 0 {
+	if a.open && !a.skip && a.rows > 0 && !whole {
 		p.Part = &part{XID: a.tx.xid, FinalLSN: a.tx.final, Rows: a.rows}
 	}
 	if a.resume != nil && (p.Part == nil || p.Part.Rows < a.resume.Rows) {

@@ -151,7 +151,7 @@ func (st *stream) replace(ctx context.Context, size int, dry bool) error {
 		return err
 	}
 	b.Buf = append(b.Buf[:0], rest...)
-	st.b, st.parsed = b, 0
+	st.b, st.parsed, st.asm.batchLen = b, 0, 0
 	return nil
 }
 
@@ -170,7 +170,7 @@ func (st *stream) room(ctx context.Context, size int) (*outbox.Batch, error) {
 
 func (st *stream) handOver(ctx context.Context, b *outbox.Batch, dry bool) error {
 	p := st.pos
-	st.asm.position(&p)
+	st.asm.position(&p, false)
 	if !st.asm.open && len(b.Rows) == 0 {
 		p.LSN = max(p.LSN, st.idle)
 	}
@@ -178,6 +178,11 @@ func (st *stream) handOver(ctx context.Context, b *outbox.Batch, dry bool) error
 	// would stand at the end of the one before, where the slot no longer is.
 	p.LSN = max(p.LSN, st.handed)
 	b.Position, b.Partial, b.Dry = p.appendTo(b.Position[:0]), p.Part != nil, dry
+	if b.Partial && st.asm.batchLen > 0 {
+		whole := p
+		st.asm.position(&whole, true)
+		b.Whole, b.WholePosition = st.asm.batchLen, whole.appendTo(b.WholePosition[:0])
+	}
 	st.handed, st.handedAt, st.partial = p.LSN, time.Now(), b.Partial
 	for {
 		select {

@@ -33,9 +33,10 @@ type Rig struct {
 // Feed is what a source handed over.
 type Feed struct {
 	IDs       []string
-	Positions []outbox.Position // after each batch
+	Positions []outbox.Position // after each batch, and at its cut
 	Rows      []int             // len(IDs) at each of them
 	Partial   []bool
+	Cuts      []int // those of the positions that are before the transaction in which a batch ends
 	Tables    []*outbox.Table
 	Updates   int
 	Largest   int // batch, in bytes
@@ -50,7 +51,11 @@ func (f *Feed) Last() outbox.Position {
 }
 
 func (f *Feed) take(b *outbox.Batch) {
-	for _, r := range b.Rows {
+	for i, r := range b.Rows {
+		if i > 0 && i == b.Whole {
+			f.Cuts = append(f.Cuts, len(f.Positions))
+			f.stands(b.WholePosition, false)
+		}
 		if r.Op == outbox.Update {
 			f.Updates++
 			continue
@@ -58,10 +63,14 @@ func (f *Feed) take(b *outbox.Batch) {
 		f.IDs = append(f.IDs, string(r.Values[r.Table.Index("id")]))
 		f.Tables = append(f.Tables, r.Table)
 	}
-	f.Positions = append(f.Positions, append(outbox.Position(nil), b.Position...))
-	f.Rows = append(f.Rows, len(f.IDs))
-	f.Partial = append(f.Partial, b.Partial)
+	f.stands(b.Position, b.Partial)
 	f.Largest = max(f.Largest, cap(b.Buf))
+}
+
+func (f *Feed) stands(at outbox.Position, partial bool) {
+	f.Positions = append(f.Positions, append(outbox.Position(nil), at...))
+	f.Rows = append(f.Rows, len(f.IDs))
+	f.Partial = append(f.Partial, partial)
 }
 
 // Reading is one run of a source.

@@ -25,6 +25,7 @@ func Run(t *testing.T, make func(t *testing.T) *Rig) {
 		{"EveryCommitIsAPlaceToResume", resumeEverywhere},
 		{"InterleavedTransactionSurvivesARestart", interleavedRestart},
 		{"LargeTransactionIsBoundedAndResumesInside", large},
+		{"BatchesSayWhereTheirLastTransactionBegan", cutBetween},
 		{"BulkLoadIsWhole", bulk},
 		{"LargeValuesArriveWhole", largeValues},
 		{"EndBehindAFullBatchDoesNotWait", endBehindFullBatch},
@@ -212,6 +213,44 @@ func large(t *testing.T, r *Rig) {
 	for _, i := range []int{0, parts / 2, parts - 1} {
 		rd := r.Start(t, all.Positions[i], false, false)
 		f := rd.Until("the rest of a large transaction", func(f *Feed) bool { return len(f.IDs) >= rows-all.Rows[i] })
+		want(t, f.IDs, ids[all.Rows[i]:]...)
+		if err := rd.Stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// cutBetween: nearly every batch ends inside a transaction, and has a place to resume before it.
+func cutBetween(t *testing.T, r *Rig) {
+	const transactions, rows = 60, 40
+	at := r.Begun(t)
+	pad := strings.Repeat("x", 2<<10)
+	var ids []string
+	for i := range transactions {
+		var tx []string
+		for j := range rows {
+			tx = append(tx, fmt.Sprintf("tx%02d-%02d", i, j))
+		}
+		r.Exec(t, insertPayload(pad, tx...))
+		ids = append(ids, tx...)
+	}
+	rd := r.Start(t, at, false, false)
+	all := *rd.Until("all transactions", func(f *Feed) bool { return len(f.IDs) >= len(ids) })
+	if err := rd.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	want(t, all.IDs, ids...)
+	if len(all.Cuts) < 5 {
+		t.Fatalf("%d of %d batches say where their last transaction began", len(all.Cuts), len(all.Positions))
+	}
+	for _, i := range all.Cuts {
+		if all.Rows[i]%rows != 0 || all.Rows[i] == 0 {
+			t.Errorf("a cut behind row %d is inside a transaction", all.Rows[i])
+		}
+	}
+	for _, i := range []int{all.Cuts[0], all.Cuts[len(all.Cuts)/2], all.Cuts[len(all.Cuts)-1]} {
+		rd := r.Start(t, all.Positions[i], false, false)
+		f := rd.Until("the rest", func(f *Feed) bool { return len(f.IDs) >= len(ids)-all.Rows[i] })
 		want(t, f.IDs, ids[all.Rows[i]:]...)
 		if err := rd.Stop(); err != nil {
 			t.Fatal(err)
