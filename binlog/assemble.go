@@ -250,7 +250,7 @@ func (a *assembler) position(p *position, whole bool) {
 	}
 	if a.tx.open && !a.tx.skip && a.tx.rows > 0 && !whole {
 		p.File, p.Pos = a.tx.start.file, a.tx.start.pos
-		p.Part = &part{GTID: a.tx.head.gtid.String(), Rows: a.tx.rows}
+		p.Part = &part{GTID: a.tx.head.gtid.String(), Rows: a.tx.rows, Undone: a.tx.undone}
 	}
 	p.Behind = (place{p.File, p.Pos}).before(a.floor)
 	if a.resume != nil && (p.Part == nil || p.Part.Rows < a.resume.Rows) {

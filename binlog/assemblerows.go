@@ -152,13 +152,16 @@ func (a *assembler) incomplete(s *shape) error {
 func (a *assembler) add(s *shape, op outbox.Op) error {
 	if cap(a.b.Buf)-len(a.b.Buf) < len(a.rows.text) {
 		a.tx.rows-- // this row is not in the batch that goes
-		a.tx.handed = a.tx.handed || a.tx.batchLen < len(a.b.Rows)
+		if a.tx.batchLen < len(a.b.Rows) {
+			a.tx.handed = a.tx.rows
+		}
 		b, err := a.turnOver(len(a.rows.text))
 		a.tx.rows++
 		if err != nil {
 			return err
 		}
 		a.b, a.tx.batchLen, a.tx.bufLen = b, 0, 0
+		a.tx.moveMarks()
 	}
 	r := a.b.AddRow(s.table, op, a.tx.head.commit)
 	a.b.Buf = a.rows.into(a.b.Buf, r.Values)

@@ -55,8 +55,9 @@ type anchor struct {
 
 // part is the published beginning of the transaction after the position.
 type part struct {
-	GTID string `json:"gtid,omitempty"`
-	Rows int64  `json:"rows"`
+	GTID   string `json:"gtid,omitempty"`
+	Rows   int64  `json:"rows"`             // in the log, those that were undone too
+	Undone int64  `json:"undone,omitempty"` // of them, by ROLLBACK TO
 }
 
 // snapshotState is how far the snapshot has come.

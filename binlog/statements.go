@@ -65,6 +65,10 @@ func (a *assembler) query(q logged) error {
 	case strings.HasPrefix(words, "XA START"), strings.HasPrefix(words, "XA BEGIN"):
 		a.tx.xa, a.tx.began = true, true
 		return nil
+	case verb(words) == "SAVEPOINT":
+		return a.savepoint(q)
+	case verb(words) == "ROLLBACK":
+		return a.rollbackTo(q)
 	case a.tx.began && !harmless(words), writes(words), a.tx.head.gtid.maria && selects(q, words):
 		return a.statement(words)
 	}
@@ -101,10 +105,10 @@ func (a *assembler) statement(words string) error {
 // begins with SET.
 func harmless(words string) bool {
 	switch verb(words) {
-	case "CREATE", "DROP", "TRUNCATE", "ALTER", "SAVEPOINT", "RELEASE", "XA":
+	case "CREATE", "DROP", "TRUNCATE", "ALTER", "RELEASE", "XA":
 		return true
 	}
-	return strings.HasPrefix(words, "ROLLBACK TO")
+	return false
 }
 
 // definition takes a statement that is a transaction of its own.

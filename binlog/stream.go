@@ -219,7 +219,7 @@ func (st *stream) broken(err error) error {
 	default:
 		st.nameWayOn(f)
 	}
-	if !st.asm.tx.handed && st.asm.b != nil {
+	if st.asm.tx.handed == 0 && st.asm.b != nil {
 		st.asm.undo()
 		st.asm.tx.open = false
 		if b := st.asm.b; len(b.Rows) > 0 {

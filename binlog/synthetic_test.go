@@ -96,6 +96,63 @@ func TestSavepointsAreNoEnds(t *testing.T) {
 	newScript().begin().tableMap("outbox").row(1).query("SAVEPOINT `s`").query("ROLLBACK TO `s`").tableMap("outbox").row(2).query("COMMIT").want(t, "1 2")
 }
 
+// TestRowsBehindASavepointAreAbsent where the log has them, and ROLLBACK TO behind them.
+func TestRowsBehindASavepointAreAbsent(t *testing.T) {
+	for _, c := range []struct{ events, want string }{ // digits are rows
+		{"1 SAVEPOINT `s`|2 ROLLBACK TO `s`|3", "1 3"},
+		{"SAVEPOINT `s`|1 2 ROLLBACK TO `s`|", ""},
+		{"1 SAVEPOINT `s`|2 ROLLBACK TO `s`|3 ROLLBACK TO `s`|4", "1 4"},
+		{"1 SAVEPOINT `a`|2 SAVEPOINT `b`|3 ROLLBACK TO `b`|4 ROLLBACK TO `a`|5", "1 5"},
+		{"1 SAVEPOINT `a`|2 SAVEPOINT `b`|3 ROLLBACK TO `b`|4", "1 2 4"},
+		{"1 SAVEPOINT `s`|2 SAVEPOINT `s`|3 ROLLBACK TO `s`|4", "1 2 4"},
+		{"1 SAVEPOINT S1|2 rollback work to savepoint `s1`;|3", "1 3"},
+		{"1 SAVEPOINT `a``b`|2 ROLLBACK TO \"a`b\"|3", "1 3"},
+		{"1 SAVEPOINT `s`|RELEASE SAVEPOINT `s`|2", "1 2"},
+		{"1 SAVEPOINT `é`|ROLLBACK TO `é`|2", "1 2"}, // nothing was undone
+		{"ROLLBACK TO `s`|1", "1"},
+	} {
+		play(newScript().begin().tableMap("outbox"), c.events).commit().want(t, c.want)
+	}
+	for _, events := range []string{"1 ROLLBACK TO `s`|", "1 SAVEPOINT `a`|2 ROLLBACK TO `b`|", "1 SAVEPOINT `é`|2 ROLLBACK TO `é`|", "1 SAVEPOINT `a`|2 SAVEPOINT `á`|3 ROLLBACK TO `a`|",
+		"1 SAVEPOINT `s`|2 ROLLBACK TO `s` -- why|", "1 SAVEPOINT `a`|2 SAVEPOINT `b`|ROLLBACK TO `a`|3 ROLLBACK TO `b`|"} {
+		play(newScript().begin().tableMap("outbox"), events).commit().wantFault(t, "mysql.rollback_logged", "")
+	}
+}
+
+func play(s *script, events string) *script {
+	for _, e := range strings.FieldsFunc(events, func(r rune) bool { return r == '|' }) {
+		for len(e) > 0 && e[0] >= '1' && e[0] <= '9' {
+			s.row(e[0] - '0')
+			e = strings.TrimPrefix(e[1:], " ")
+		}
+		if e != "" {
+			s.query(e)
+		}
+	}
+	return s
+}
+
+// TestPartWithUndoneRowsIsPassedOver, whether they were undone before it was published or are now.
+func TestPartWithUndoneRowsIsPassedOver(t *testing.T) {
+	s := play(newScript().begin().tableMap("outbox"), "1 SAVEPOINT `s`|2 ROLLBACK TO `s`|3 4").commit()
+	for _, c := range []struct {
+		rows, undone int64
+		want         string
+	}{{1, 0, "3 4"}, {2, 1, "3 4"}, {3, 1, "4"}, {4, 1, ""}} {
+		r := newReplay(mysqlKind, served("binlog.000001", s.log), "ferry.outbox")
+		r.asm.resume = &part{GTID: "00000000-0000-0000-0000-000000000009:1", Rows: c.rows, Undone: c.undone}
+		if err := r.run(); err != nil || strings.Join(r.ids, " ") != c.want {
+			t.Errorf("after %d rows, %d of them undone: got %v, %v", c.rows, c.undone, r.ids, err)
+		}
+	}
+	r := newReplay(mysqlKind, served("binlog.000001", s.log), "ferry.outbox")
+	r.asm.resume = &part{GTID: "00000000-0000-0000-0000-000000000009:1", Rows: 2} // the second one is published
+	var f *outbox.Fault
+	if err := r.run(); !errors.As(err, &f) || f.Code != "mysql.rollback_logged" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestIncidentStops(t *testing.T) {
 	newScript().begin().tableMap("outbox").row(1).commit().add(evIncident, []byte{1, 0, 0}).wantFault(t, "mysql.incident", "1")
 }

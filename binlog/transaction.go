@@ -12,8 +12,9 @@ type transaction struct {
 	skip     bool // it is published already
 	began    bool // rows and statements may come until an end mark
 	xa       bool
-	handed   bool  // a part of it is with the pipeline
 	rows     int64 // of our tables
+	undone   int64 // of them, by ROLLBACK TO
+	handed   int64 // so many of them are with the pipeline
 	head     group
 	start    place
 	when     uint32 // header time of the event that opened it
@@ -21,6 +22,7 @@ type transaction struct {
 	batchLen int    // of the batch when it began
 	bufLen   int
 	tables   []tableRef
+	marks    []savepoint
 }
 
 // tableRef is what a table id means until the transaction ends. A nil shape is a table of others.
@@ -130,7 +132,7 @@ func (a *assembler) prepared() error {
 // rollback ends a transaction that the server logged and undid, since it changed something that can't be
 // undone too. Its rows were never committed.
 func (a *assembler) rollback() error {
-	if a.tx.handed {
+	if a.tx.handed > 0 {
 		return lost("mysql.rollback_logged", "don't change non-transactional tables in transactions that write to the outbox",
 			"read transaction %s: it was rolled back after %d rows, which the log has all the same", a.tx.head.gtid, a.tx.rows)
 	}
@@ -143,7 +145,7 @@ func (a *assembler) rollback() error {
 
 // undo takes the open transaction's rows out of the batch.
 func (a *assembler) undo() {
-	if a.tx.open && !a.tx.handed {
+	if a.tx.open && a.tx.handed == 0 {
 		a.b.Rows, a.b.Buf = a.b.Rows[:a.tx.batchLen], a.b.Buf[:a.tx.bufLen]
 	}
 }
