@@ -94,7 +94,7 @@ func (c *checker) numbers() {
 func (c *checker) limits() {
 	p := c.p
 	if p.Delivery == "exactly_once" && p.Commit.Interval >= TransactionTimeout && c.sound("commit.interval", "delivery") {
-		c.errorf("commit.interval", "stay far below it, as 1s; the default is 100ms",
+		c.errorf("commit.interval", "stay far below it, as 1s; the default is 250ms",
 			"%s is not below the transaction timeout, %s", showDuration(p.Commit.Interval), showDuration(TransactionTimeout))
 	}
 	c.notAbove("kafka.max_record", p.Kafka.MaxRecord, "kafka.max_buffered", p.Kafka.MaxBuffered)

@@ -62,12 +62,12 @@ func newTopicOptions(t *Topics) []Option {
 
 func progressOptions(p *Pipeline) []Option {
 	return []Option{
-		{Path: "commit.interval", Default: "100ms", Min: int64(time.Millisecond), Max: int64(time.Hour), into: &p.Commit.Interval,
+		{Path: "commit.interval", Default: "250ms", Min: int64(time.Millisecond), Max: int64(time.Hour), into: &p.Commit.Interval,
 			Debezium: []string{"transaction.boundary.interval.ms", "transaction.boundary", "offset.flush.interval.ms", "poll.interval.ms"},
 			Client:   []string{"linger.ms"}, Doc: "Time between commits under load; longer only inside a database transaction of more rows than that. At least 1ms; below 60s, the transaction timeout, with exactly_once."},
-		{Path: "commit.rows", Default: "50000", Min: 1, Max: 10_000_000, into: &p.Commit.Rows,
+		{Path: "commit.rows", Default: "500000", Min: 1, Max: 10_000_000, into: &p.Commit.Rows,
 			Debezium: []string{"max.batch.size"}, Doc: "Rows after which to commit."},
-		{Path: "commit.bytes", Default: "10MiB", Min: 1 << 10, Max: 8 << 30, into: &p.Commit.Bytes,
+		{Path: "commit.bytes", Default: "128MiB", Min: 1 << 10, Max: 8 << 30, into: &p.Commit.Bytes,
 			Client: []string{"batch.size"}, Doc: "Bytes after which to commit. At least 1KiB."},
 		{Path: "offsets.topic", Default: "outferry-offsets", Pattern: topicPattern, PatternDoc: "a topic name: letters, digits, dots, underscores and hyphens, 249 at most", into: &p.Offsets.Topic,
 			Debezium: []string{"offsets.storage.topic", "offset.storage.topic", "offset.storage"}, Doc: "Compacted topic of positions, created at the first start, shared by all pipelines."},

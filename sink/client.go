@@ -80,7 +80,7 @@ func producerOptions(cfg *configs.Pipeline) []kgo.Opt {
 		kgo.RecordPartitioner(partitioner{}),
 		kgo.ProducerBatchCompression(codec(cfg.Kafka.Compression)),
 		kgo.ProducerBatchMaxBytes(int32(min(cfg.Kafka.MaxRecord, math.MaxInt32))),
-		kgo.ProducerLinger(20 * time.Millisecond),           // under load only: a commit flushes at once
+		kgo.ProducerLinger(5 * time.Millisecond),            // under load only: a commit flushes at once
 		kgo.MaxBufferedRecords(math.MaxInt32),               // the source's pool bounds the bytes
 		kgo.StopProducerOnDataLossDetected(),                // never go on behind a hole
 		kgo.ConcurrentTransactionsBackoff(time.Millisecond), // brokers below transaction.version 2
