@@ -32,12 +32,13 @@ func (h *session) claim(ctx context.Context, lost func(error)) (release func(), 
 	if err != nil {
 		return nil, err
 	}
+	unhook := closing(ctx, c)
 	if err := h.takeLock(c); err != nil {
+		unhook()
 		_ = c.Close()
 		return nil, err
 	}
 	stop, done := make(chan struct{}), make(chan struct{})
-	unhook := closing(ctx, c)
 	go func() {
 		defer close(done)
 		defer c.Close()

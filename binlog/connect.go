@@ -36,6 +36,7 @@ func (s *Source) connect(ctx context.Context) (*client.Conn, error) {
 	if err != nil {
 		return nil, s.connectFault(err)
 	}
+	defer closing(ctx, c)()
 	if err := setUp(c); err != nil {
 		c.Close()
 		return nil, transient("mysql.connection", "set up a connection: %w", err)
@@ -51,11 +52,31 @@ func (s *Source) address() string {
 	return net.JoinHostPort(src.Host, strconv.Itoa(src.Port))
 }
 
+// dial ends with the context also where the server is reached and does not answer: the library gives up then after its
+// read timeout alone.
 func (s *Source) dial(ctx context.Context, password string, secure *tls.Config) (*client.Conn, error) {
-	timeout := s.cfg.Source.ConnectTimeout
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Source.ConnectTimeout)
 	defer cancel()
-	return client.ConnectWithContext(ctx, s.address(), s.cfg.Source.User, password, "", timeout, func(c *client.Conn) error {
+	unhook := func() bool { return true }
+	c, err := client.ConnectWithDialer(ctx, "", s.address(), s.cfg.Source.User, password, "", func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		if err == nil {
+			unhook = context.AfterFunc(ctx, func() { _ = conn.Close() })
+		}
+		return conn, err
+	}, s.prepare(secure))
+	if unhook() {
+		return c, err
+	}
+	if c != nil {
+		_ = c.Close()
+	}
+	return nil, fmt.Errorf("wait for the server's answer: %w", ctx.Err())
+}
+
+// prepare sets up a connection that says nothing yet.
+func (s *Source) prepare(secure *tls.Config) client.Option {
+	return func(c *client.Conn) error {
 		c.ReadTimeout, c.WriteTimeout = s.set.readTimeout, s.set.readTimeout
 		// Rows of a snapshot are read off the wire by ourselves, in the plain form.
 		c.UnsetCapability(mysql.CLIENT_QUERY_ATTRIBUTES)
@@ -65,7 +86,7 @@ func (s *Source) dial(ctx context.Context, password string, secure *tls.Config) 
 			c.SetTLSConfig(secure)
 		}
 		return nil
-	})
+	}
 }
 
 // setUp makes the server's texts those that package outbox names.

@@ -52,6 +52,7 @@ func (h *session) endDump(id string) {
 	c, err := h.connect(ctx)
 	if err == nil {
 		defer c.Close()
+		defer closing(ctx, c)()
 		err = killDump(c, id)
 	}
 	if err != nil {
@@ -59,6 +60,7 @@ func (h *session) endDump(id string) {
 	}
 }
 
+// endDumpWithin holds whatever the link does: a stop waits for it.
 const endDumpWithin = 2 * time.Second
 
 // killDump leaves alone what has the number meanwhile and is no dump.

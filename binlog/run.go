@@ -48,6 +48,9 @@ func (h *session) run(ctx context.Context, from outbox.Position, lost func(error
 	}
 	defer closing(ctx, h.dump)()
 	defer closing(ctx, h.cat)()
+	if err := h.meet(ctx); err != nil {
+		return err
+	}
 	release, err := h.claim(ctx, lost)
 	if err != nil {
 		return err
@@ -73,9 +76,12 @@ func (h *session) open(ctx context.Context) (err error) {
 	if h.cat, err = h.connect(ctx); err != nil {
 		return err
 	}
-	if h.dump, err = h.connect(ctx); err != nil {
-		return err
-	}
+	h.dump, err = h.connect(ctx)
+	return err
+}
+
+// meet asks who answers, and whether a pipeline can run there.
+func (h *session) meet(ctx context.Context) (err error) {
 	if h.srv, err = askServer(h.cat); err != nil {
 		return err
 	}

@@ -63,6 +63,7 @@ func (h *session) openSnapshot(ctx context.Context) (err error) {
 	if h.snap, err = h.connect(ctx); err != nil {
 		return err
 	}
+	defer closing(ctx, h.snap)()
 	for _, sql := range []string{"SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"} {
 		if _, err := h.snap.Execute(sql); err != nil {
 			return transient("mysql.connection", "open a snapshot: %w", plain(err))
@@ -124,6 +125,7 @@ func (h *session) lockedSnapshot(ctx context.Context) (*position, error) {
 		return nil, err
 	}
 	defer lock.Close() // unlocks
+	defer closing(ctx, lock)()
 	var names []string
 	for _, t := range h.tables(h.srv) {
 		names = append(names, t.sql()+" READ")
