@@ -39,7 +39,10 @@ func (a *Admin) Now() (outbox.Position, error) {
 }
 
 // AtGTID is the position of a pipeline that has published the transactions of a GTID set.
-func (a *Admin) AtGTID(text string) (outbox.Position, error) {
+func (a *Admin) AtGTID(text string) (outbox.Position, error) { return a.AtGTIDFrom(nil, text) }
+
+// AtGTIDFrom is AtGTID for a pipeline that stands at from: its ghosts, which the server has not executed, stay published.
+func (a *Admin) AtGTIDFrom(from outbox.Position, text string) (outbox.Position, error) {
 	set, err := parseGTIDSet(a.h.srv.kind, text)
 	if err == nil && set.isEmpty() {
 		err = errors.New("the GTID set is empty")
@@ -54,6 +57,7 @@ func (a *Admin) AtGTID(text string) (outbox.Position, error) {
 	if err != nil {
 		return nil, err
 	}
+	addGhosts(executed, from)
 	if ahead := between(set, executed); ahead.text != "" {
 		return nil, aheadOfServer("move to %s: the server has not executed %s", set, ahead.text)
 	}
@@ -63,6 +67,21 @@ func (a *Admin) AtGTID(text string) (outbox.Position, error) {
 	}
 	p.GTID = set.String()
 	return p.appendTo(nil), nil
+}
+
+// addGhosts adds what a position counts as published. On MariaDB a server without it is no successor: see proveDomain.
+func addGhosts(executed gtidSet, from outbox.Position) {
+	s, ok := executed.(*mysqlSet)
+	if !ok || from.IsZero() {
+		return
+	}
+	p, err := parsePosition(from)
+	if err != nil || p.Kind != mysqlKind { // then nothing is known to be published
+		return
+	}
+	if ours, err := parseMySQLSet(p.GTID); err == nil {
+		addAll(s, ours)
+	}
 }
 
 // AtFile is the position of a pipeline that has published everything before a place, which must be where a

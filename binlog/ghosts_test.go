@@ -1,0 +1,75 @@
+package binlog_test
+
+import (
+	"strings"
+	"testing"
+
+	"outferry/binlog"
+	"outferry/internal/servers"
+	"outferry/outbox"
+)
+
+// TestGhostsStayPublished: the way on that a fault names after a failover has them, is taken, and keeps them from coming
+// again with the old source.
+func TestGhostsStayPublished(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		if isMaria(version) {
+			t.Skip("a server that lacks what was published is no successor")
+		}
+		m := servers.StartMySQL(t, servers.MySQLOptions{Version: version, RowMetadata: "FULL"})
+		r := m.Replica()
+		d := m.Database(t)
+		d.Exec(t, tablesSQL)
+		f := start(t, file(t, d, noData), nil, binlog.Options{})
+		f.begun()
+		d.Exec(t, insert("a1"))
+		r.CatchUp(t, m)
+		r.Promote()
+		d.Exec(t, insert("ghost"))
+		f.wait(2)
+		f.stop()
+		m.Stop()
+		there := &servers.MySQLDatabase{Version: version, Name: d.Name, Port: r.Port}
+		there.Exec(t, insert("a2"))
+		there.Exec(t, "SET SESSION binlog_format = STATEMENT; "+insert("bad"))
+		there.Exec(t, insert("a3"))
+		g := resume(t, there, f.last)
+		fault := g.fault()
+		wantFault(t, fault, "mysql.statement_format", outbox.PositionLost)
+		_, command, _ := strings.Cut(fault.Remedy, " --gtid ")
+		set, _, _ := strings.Cut(command, " ")
+
+		admin, err := binlog.OpenAdmin(t.Context(), file(t, there), testLog(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer admin.Close()
+		if _, err := admin.AtGTID(set); err == nil {
+			t.Error("nothing shows that the ghosts were published")
+		} else {
+			wantFault(t, asFault(t, err), "offsets.ahead_of_server", outbox.Environment)
+		}
+		if _, err := admin.AtGTIDFrom(g.last, set+",11111111-1111-1111-1111-111111111111:1"); err == nil || !strings.Contains(err.Error(), "has not executed 11111111-1111-1111-1111-111111111111:1") {
+			t.Errorf("a transaction of nobody: %v", err)
+		}
+		to, err := admin.AtGTIDFrom(g.last, set)
+		if err == nil {
+			err = admin.Continue(to)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d, err := admin.Compare(g.last, to); err != nil || !strings.HasPrefix(d.Skipped, "1 transaction,") || d.Repeated != "" {
+			t.Errorf("%+v, %v", d, err)
+		}
+		h := resume(t, there, to)
+		h.wait(1)
+		m.Start()
+		r.Follow(m)
+		d.Exec(t, insert("a4"))
+		h.wait(2)
+		if got := idsOf(append(g.rows, h.rows...)); got != "a2 a3 a4" {
+			t.Errorf("got %s", got)
+		}
+	})
+}
