@@ -11,6 +11,7 @@ import (
 	"outferry/binlog"
 	"outferry/configs"
 	"outferry/internal/servers"
+	"outferry/outbox"
 )
 
 // hole is a TCP proxy on loopback that turns into a black hole: it keeps its connections, takes new ones, and lets nothing
@@ -125,6 +126,29 @@ func TestStopIsQuickOnADeadLink(t *testing.T) {
 					t.Error("the link did not die")
 				}
 			})
+		}
+	})
+}
+
+// TestSilenceIsWhatTheFileSays: heartbeats come often enough for the shortest, and none comes through a dead link.
+func TestSilenceIsWhatTheFileSays(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d := fullNames(t, version)
+		d.Exec(t, tablesSQL)
+		h := newHole(t, net.JoinHostPort("127.0.0.1", strconv.Itoa(d.Port)), "")
+		there := &servers.MySQLDatabase{Version: version, Port: h.port, Name: d.Name}
+		f := start(t, file(t, there, noData, func(c *configs.Pipeline) { c.Source.MySQL.ReadTimeout = time.Second }), nil, binlog.Options{})
+		f.begun()
+		d.Exec(t, insert("a1"))
+		f.wait(1)
+		time.Sleep(4 * time.Second)
+		d.Exec(t, insert("a2"))
+		f.wait(2)
+		h.open()
+		began := time.Now()
+		wantFault(t, f.fault(), "mysql.silent", outbox.Transient)
+		if took := time.Since(began); took > 4*time.Second {
+			t.Errorf("noticed after %s", took)
 		}
 	})
 }

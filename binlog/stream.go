@@ -33,7 +33,6 @@ type stream struct {
 	handed   string   // position of the last batch
 	handedAt time.Time
 	partial  bool // the last batch ended inside a transaction
-	silence  time.Duration
 	lagAt    time.Time
 	end      place // of the log, then
 	late     bool  // and said so
@@ -93,7 +92,7 @@ func (st *stream) begins() {
 }
 
 func (h *session) newStream(ctx context.Context, pos *position, conn net.Conn) (*stream, error) {
-	st := &stream{session: h, ctx: ctx, conn: conn, pos: *pos, silence: max(h.set.readTimeout, 5*time.Second), handedAt: time.Now()}
+	st := &stream{session: h, ctx: ctx, conn: conn, pos: *pos, handedAt: time.Now()}
 	st.pos.Phase, st.pos.Snapshot = phaseStream, nil
 	var err error
 	if st.pending, err = transport.Pending(conn); err != nil {
@@ -347,7 +346,7 @@ func (st *stream) fill(free []byte) (int, error) {
 		}
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			if quiet := time.Since(waiting); quiet > st.silence {
+			if quiet := time.Since(waiting); quiet > st.set.readTimeout {
 				return 0, transient("mysql.silent", "read the log: nothing came for %s", quiet.Round(time.Second))
 			}
 			if err := st.upkeep(true); err != nil {
