@@ -146,7 +146,7 @@ func (s *Source) denied(err error, srv *server) error {
 
 // lookAtReplication: a replica that doesn't log what it replicates has no rows for us.
 func (s *Source) lookAtReplication(c *client.Conn, srv *server) error {
-	if srv.vars["log_slave_updates"] != "OFF" && srv.vars["log_replica_updates"] != "OFF" {
+	if srv.vars[srv.logUpdates()] != "OFF" {
 		return nil
 	}
 	sql := "SHOW REPLICA STATUS"
@@ -161,7 +161,7 @@ func (s *Source) lookAtReplication(c *client.Conn, srv *server) error {
 	case err != nil && !isServerError(err):
 		return transient("mysql.connection", "ask for the state of replication: %w", err)
 	case len(rows) > 0:
-		return environment("mysql.replica_without_log", "set log_replica_updates in the replica's configuration and restart it, or point source.url at its source",
+		return environment("mysql.replica_without_log", "set "+srv.logUpdates()+" in the replica's configuration and restart it, or point source.url at its source",
 			"the server is a replica and does not log what it replicates")
 	}
 	return nil

@@ -15,11 +15,11 @@ func TestReplicaThatLogsNothingIsRefused(t *testing.T) {
 	for _, version := range servers.MySQLVersions(t) {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			setting := "log_replica_updates = OFF"
-			if strings.HasPrefix(version, "mariadb") {
-				setting = "log_slave_updates = OFF"
+			variable := "log_replica_updates"
+			if strings.HasPrefix(version, "mariadb") { // which does not start with the other
+				variable = "log_slave_updates"
 			}
-			source := servers.StartMySQL(t, servers.MySQLOptions{Version: version, Settings: []string{setting}})
+			source := servers.StartMySQL(t, servers.MySQLOptions{Version: version, Settings: []string{variable + " = OFF"}})
 			d := source.Database(t)
 			d.Exec(t, tablesSQL)
 			if _, err := binlog.New(file(t, d), testLog(t), binlog.Options{}).Look(t.Context()); err != nil {
@@ -34,6 +34,9 @@ func TestReplicaThatLogsNothingIsRefused(t *testing.T) {
 				t.Fatalf("got %v, want a fault", err)
 			}
 			wantFault(t, f, "mysql.replica_without_log", outbox.Environment)
+			if !strings.HasPrefix(f.Remedy, "set "+variable+" in ") {
+				t.Errorf("the remedy names another variable than %s", variable)
+			}
 		})
 	}
 }

@@ -80,6 +80,14 @@ func (s *server) readCharsets(c *client.Conn) error {
 	return nil
 }
 
+// logUpdates is the variable by which a replica logs what it replicates. MySQL 8.0.26 renamed it.
+func (s *server) logUpdates() string {
+	if _, ok := s.vars["log_replica_updates"]; ok {
+		return "log_replica_updates"
+	}
+	return "log_slave_updates"
+}
+
 func (s *server) logs() bool { return s.vars["log_bin"] == "ON" }
 
 // byGTID reports whether the server numbers every transaction.
