@@ -107,6 +107,33 @@ func TestResetLogIsRefused(t *testing.T) {
 	})
 }
 
+// TestPlaceInsideATransactionIsRefused: after a reset our place may be that of any event.
+func TestPlaceInsideATransactionIsRefused(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		_, d, at := stopped(t, servers.MySQLOptions{Version: version})
+		at = edited(t, at, func(m map[string]any) {
+			a := m["anchor"].(map[string]any)
+			a["pos"] = endOfEvent(t, d, a["file"].(string), int64(a["pos"].(float64)))
+		})
+		fault := resume(t, d, at).fault()
+		wantFault(t, fault, "mysql.log_reset", outbox.PositionLost)
+		if !strings.Contains(fault.Error(), ": there is an event without a GTID") {
+			t.Errorf("it does not say what is there")
+		}
+	})
+}
+
+// endOfEvent is where the event that begins at a place ends.
+func endOfEvent(t *testing.T, d *servers.MySQLDatabase, file string, pos int64) (end int64) {
+	t.Helper()
+	var unused any
+	row := d.Connect(t, "root").QueryRow(fmt.Sprintf("SHOW BINLOG EVENTS IN '%s' FROM %d LIMIT 1", file, pos))
+	if err := row.Scan(&unused, &unused, &unused, &unused, &end, &unused); err != nil {
+		t.Fatal(err)
+	}
+	return end
+}
+
 // TestPurgedLogIsRefused: what we have not read is gone. What we have read may go.
 func TestPurgedLogIsRefused(t *testing.T) {
 	each(t, func(t *testing.T, version string) {

@@ -1,6 +1,7 @@
 package binlog
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 )
@@ -183,7 +184,7 @@ func (h *session) proveThere(pos *position) error {
 	case err != nil:
 		return err
 	case s.gtid != a.GTID:
-		return h.reset(pos, "there is "+s.gtid)
+		return h.reset(pos, "there is "+cmp.Or(s.gtid, "an event without a GTID"))
 	case a.When != 0 && s.when != a.When:
 		return h.reset(pos, "the one there is of "+utc(s.when)+", ours of "+utc(a.When))
 	case a.Created != 0 && s.created != a.Created:
