@@ -38,11 +38,9 @@ func (a *Admin) Now() (outbox.Position, error) {
 	return p.appendTo(nil), err
 }
 
-// AtGTID is the position of a pipeline that has published the transactions of a GTID set.
-func (a *Admin) AtGTID(text string) (outbox.Position, error) { return a.AtGTIDFrom(nil, text) }
-
-// AtGTIDFrom is AtGTID for a pipeline that stands at from: its ghosts, which the server has not executed, stay published.
-func (a *Admin) AtGTIDFrom(from outbox.Position, text string) (outbox.Position, error) {
+// AtGTID is the position of a pipeline that has published the transactions of a GTID set. What it has published by the
+// position from, if any, may be ghosts, which the server has not executed.
+func (a *Admin) AtGTID(from outbox.Position, text string) (outbox.Position, error) {
 	set, err := parseGTIDSet(a.h.srv.kind, text)
 	if err == nil && set.isEmpty() {
 		err = errors.New("the GTID set is empty")

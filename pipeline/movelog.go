@@ -19,7 +19,7 @@ func (c *Claim) planLog(t Target) (*Move, error) {
 	var err error
 	switch {
 	case t.GTID != "":
-		to, err = c.binlog.AtGTID(t.GTID)
+		to, err = c.binlog.AtGTID(c.rec.Source(), t.GTID)
 	case t.File != "":
 		to, err = c.binlog.AtFile(t.File, t.Pos)
 	case t.Now:

@@ -48,7 +48,7 @@ func (c *Claim) locateLog(o *offsets.ConnectOffset) (outbox.Position, error) {
 		return unproven("set the position with outferry offsets set "+c.cfg.Name+" --gtid, or set source.mysql.position to file",
 			"continue at %s:%d: the offset has no gtids, and the pipeline goes by GTID on this server", l.File, l.Pos)
 	}
-	return c.binlog.AtGTID(l.GTIDs)
+	return c.binlog.AtGTID(nil, l.GTIDs)
 }
 
 // planLogPosition is planPosition for a binlog.

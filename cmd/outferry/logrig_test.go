@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -49,6 +50,19 @@ func ownServer(t *testing.T, o servers.MySQLOptions, more ...string) (*logRig, *
 }
 
 func (r *logRig) maria() bool { return strings.HasPrefix(r.my.Version, "mariadb") }
+
+// moveTo has the pipeline's file lead to another server.
+func (r *logRig) moveTo(from, to *servers.MySQLServer) {
+	r.Helper()
+	text, err := os.ReadFile(r.file)
+	if err != nil {
+		r.Fatal(err)
+	}
+	text = bytes.ReplaceAll(text, fmt.Appendf(nil, ":%d/", from.Port), fmt.Appendf(nil, ":%d/", to.Port))
+	if err := os.WriteFile(r.file, text, 0o600); err != nil {
+		r.Fatal(err)
+	}
+}
 
 // insert commits one transaction of n rows, whose payloads count up.
 func (r *logRig) insert(n int) {

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -58,14 +56,7 @@ func TestSnapshotAloneFailsOverAsTheFaultSays(t *testing.T) {
 		replica := source.Replica()
 		r.insert(1)
 		replica.CatchUp(t, source)
-		text, err := os.ReadFile(r.file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text = bytes.ReplaceAll(text, fmt.Appendf(nil, ":%d/", source.Port), fmt.Appendf(nil, ":%d/", replica.Port))
-		if err := os.WriteFile(r.file, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		r.moveTo(source, replica)
 		command := r.commandOf(r.fails("mysql.wrong_source"))
 		r.do("set "+command).want(t, 3, "offsets.unconfirmed")
 		r.do("set "+command+" --yes").want(t, 0, "moved")
