@@ -82,7 +82,7 @@ func (a *assembler) reaches(q logged) bool {
 	lower := strings.ToLower(string(q.text))
 	for name := range a.ours {
 		schema, _, _ := strings.Cut(strings.ToLower(name), ".")
-		if strings.EqualFold(string(q.schema), schema) || strings.Contains(lower, schema) {
+		if escapes(schema) || strings.EqualFold(string(q.schema), schema) || strings.Contains(lower, schema) {
 			return true
 		}
 	}

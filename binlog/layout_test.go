@@ -5,19 +5,25 @@ import (
 	"testing"
 
 	"outferry/binlog"
+	"outferry/configs"
 	"outferry/internal/servers"
 	"outferry/outbox"
 )
 
 // TestRowsBeforeAnAlterKeepTheirNames: with the servers' default metadata the names are those of the position.
 func TestRowsBeforeAnAlterKeepTheirNames(t *testing.T) {
+	const otherOrder = "; USE DB; CREATE TABLE outbox (id varchar(64) PRIMARY KEY, aggregateid varchar(255) NOT NULL, aggregatetype varchar(255) NOT NULL, type varchar(255), payload longtext, state enum('a','b') DEFAULT 'a') CHARACTER SET utf8mb4"
 	changes := map[string]string{
+		"schema": "USE mysql; DROP SCHEMA DB; CREATE DATABASE DB" + otherOrder,
 		"move":   "ALTER TABLE outbox MODIFY aggregateid varchar(255) NOT NULL AFTER id",
 		"rename": swapNames,
 		"labels": "ALTER TABLE outbox MODIFY state enum('b','a') DEFAULT 'a'",
 		"add":    "ALTER TABLE outbox ADD COLUMN x int AFTER id",
 	}
 	each(t, func(t *testing.T, version string) {
+		if isMaria(version) {
+			changes["replaced schema"] = "USE mysql; CREATE OR REPLACE DATABASE DB" + otherOrder
+		}
 		for name, change := range changes {
 			t.Run(name, func(t *testing.T) {
 				d := unnamed(t, version)
@@ -25,7 +31,7 @@ func TestRowsBeforeAnAlterKeepTheirNames(t *testing.T) {
 				at := f.begun()
 				f.stop()
 				d.Exec(t, insert("a1"))
-				d.Exec(t, change)
+				d.Exec(t, strings.ReplaceAll(change, "DB", d.Name))
 				d.Exec(t, insert("a2"))
 				for i, r := range resume(t, d, at).wait(2) {
 					if r.get("aggregatetype") != "order" || r.get("aggregateid") != "k" || r.get("state") != "a" {
@@ -33,6 +39,28 @@ func TestRowsBeforeAnAlterKeepTheirNames(t *testing.T) {
 					}
 				}
 			})
+		}
+	})
+}
+
+// TestAlterOfASchemaInAnotherCharacterSet: the log has a statement as the session sent it.
+func TestAlterOfASchemaInAnotherCharacterSet(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d := unnamed(t, version)
+		schema := "größe_" + d.Name
+		d.Exec(t, "CREATE DATABASE "+schema+"; GRANT SELECT ON "+schema+".* TO outferry; CREATE TABLE "+schema+".outbox LIKE outbox")
+		t.Cleanup(func() {
+			d.Exec(t, "SET GLOBAL binlog_row_metadata = FULL; DROP DATABASE "+schema+"; REVOKE ALL ON "+schema+".* FROM outferry")
+		})
+		theirs := func(c *configs.Pipeline) { c.Source.Tables = []string{schema + ".outbox"} }
+		f := start(t, file(t, d, noData, theirs), nil, binlog.Options{})
+		f.begun()
+		d.Exec(t, "USE "+schema+"; "+insert("a1"))
+		f.wait(1)
+		d.Exec(t, "SET NAMES latin1; ALTER TABLE gr\xf6\xdfe_"+d.Name+".outbox MODIFY aggregateid varchar(255) NOT NULL AFTER id")
+		d.Exec(t, "USE "+schema+"; "+insert("a2"))
+		if r := f.wait(2)[1]; r.get("aggregatetype") != "order" || r.get("aggregateid") != "k" {
+			t.Errorf("type %s, id %s", r.get("aggregatetype"), r.get("aggregateid"))
 		}
 	})
 }

@@ -2,7 +2,6 @@ package binlog
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -35,13 +34,12 @@ func markName(form *regexp.Regexp, q logged) (name string, certain bool) {
 	return strings.ToLower(name), !strings.ContainsFunc(name, func(r rune) bool { return r > '~' })
 }
 
-// savepoint notes a place. A name that comes again replaces the one before.
+// savepoint notes a place. One of the same name stays: in a trigger it is another one, and the log doesn't show that.
 func (a *assembler) savepoint(q logged) error {
 	name, certain := markName(setMark, q)
 	if !certain {
 		name = ""
 	}
-	a.tx.marks = slices.DeleteFunc(a.tx.marks, func(m savepoint) bool { return certain && m.name == name })
 	a.tx.marks = append(a.tx.marks, savepoint{name, a.tx.rows, len(a.b.Rows), len(a.b.Buf)})
 	return nil
 }
@@ -56,7 +54,7 @@ func (a *assembler) rollbackTo(q logged) error {
 	if at < 0 {
 		return a.undoneTooLate()
 	}
-	m := &a.tx.marks[at]
+	m := a.tx.marks[at]
 	a.tx.marks = a.tx.marks[:at+1]
 	a.tx.undone += a.tx.rows - m.rows
 	published := a.tx.handed
@@ -66,7 +64,11 @@ func (a *assembler) rollbackTo(q logged) error {
 	if published > m.rows {
 		return a.undoneTooLate()
 	}
-	m.rows = a.tx.rows
+	for i := range a.tx.marks {
+		if a.tx.marks[i].rows == m.rows {
+			a.tx.marks[i].rows = a.tx.rows
+		}
+	}
 	a.b.Rows, a.b.Buf = a.b.Rows[:m.batchLen], a.b.Buf[:m.bufLen]
 	return nil
 }
@@ -76,13 +78,22 @@ func (a *assembler) undoneTooLate() error {
 		"read transaction %s at %s: a part of it was rolled back after %d rows of the outbox, which the log has all the same", a.tx.head.gtid, a.tx.start, a.tx.rows)
 }
 
-// markOf finds the savepoint that a statement names, unless another might be meant.
+// markOf finds the savepoint that a statement names, unless another might be meant, which has other rows behind it.
 func (a *assembler) markOf(q logged) int {
 	name, certain := markName(toMark, q)
-	if !certain || slices.ContainsFunc(a.tx.marks, func(m savepoint) bool { return m.name == "" }) {
-		return -1
+	found := -1
+	for i, m := range a.tx.marks {
+		switch {
+		case !certain || m.name == "":
+			return -1
+		case m.name != name:
+		case found >= 0 && a.tx.marks[found].rows != m.rows:
+			return -1
+		default:
+			found = i
+		}
 	}
-	return slices.IndexFunc(a.tx.marks, func(m savepoint) bool { return m.name == name })
+	return found
 }
 
 // moveMarks: the batch that was before is handed over, and what follows the savepoints begins a new one.

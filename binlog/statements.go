@@ -143,8 +143,13 @@ func (a *assembler) changed(q logged, words string) error {
 	return a.reshaped()
 }
 
-// concerns reports whether a statement may be about one of our tables.
-func (a *assembler) concerns(q logged) bool { return q.cut || a.names(q.text) && a.reaches(q) }
+// concerns reports whether a statement may be about one of our tables, or all of their schema.
+func (a *assembler) concerns(q logged) bool {
+	return q.cut || (dropsSchema.Match(q.text) || a.names(q.text)) && a.reaches(q)
+}
+
+// dropsSchema is for MariaDB's CREATE OR REPLACE DATABASE too.
+var dropsSchema = regexp.MustCompile(`(?is)\b(?:DROP|REPLACE)\b.*\b(?:DATABASE|SCHEMA)\b`)
 
 // names reports whether a statement has the name of one of our tables in it, whatever it means there. Letters before
 // or behind would make it another name; digits before it may be those of a comment that is code.
@@ -153,7 +158,7 @@ func (a *assembler) names(text []byte) bool {
 	for name := range a.ours {
 		_, table, _ := strings.Cut(name, ".")
 		table = strings.ToLower(table)
-		if strings.IndexFunc(table, func(r rune) bool { return r > '~' }) >= 0 { // who knows in what character set
+		if escapes(table) {
 			return true
 		}
 		for rest := lower; ; {
@@ -169,6 +174,12 @@ func (a *assembler) names(text []byte) bool {
 		}
 	}
 	return false
+}
+
+// escapes reports whether a name may stand in a statement in another form: in who knows what character set, or with the
+// quote in it doubled.
+func escapes(name string) bool {
+	return strings.ContainsFunc(name, func(r rune) bool { return r > '~' || r == '`' || r == '"' })
 }
 
 func isDigit(b byte) bool { return '0' <= b && b <= '9' }

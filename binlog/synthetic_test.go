@@ -104,7 +104,7 @@ func TestRowsBehindASavepointAreAbsent(t *testing.T) {
 		{"1 SAVEPOINT `s`|2 ROLLBACK TO `s`|3 ROLLBACK TO `s`|4", "1 4"},
 		{"1 SAVEPOINT `a`|2 SAVEPOINT `b`|3 ROLLBACK TO `b`|4 ROLLBACK TO `a`|5", "1 5"},
 		{"1 SAVEPOINT `a`|2 SAVEPOINT `b`|3 ROLLBACK TO `b`|4", "1 2 4"},
-		{"1 SAVEPOINT `s`|2 SAVEPOINT `s`|3 ROLLBACK TO `s`|4", "1 2 4"},
+		{"1 SAVEPOINT `s`|SAVEPOINT `s`|2 ROLLBACK TO `s`|SAVEPOINT `s`|3 ROLLBACK TO `s`|4", "1 4"},
 		{"1 SAVEPOINT S1|2 rollback work to savepoint `s1`;|3", "1 3"},
 		{"1 SAVEPOINT `a``b`|2 ROLLBACK TO \"a`b\"|3", "1 3"},
 		{"1 SAVEPOINT `s`|RELEASE SAVEPOINT `s`|2", "1 2"},
@@ -114,7 +114,7 @@ func TestRowsBehindASavepointAreAbsent(t *testing.T) {
 		play(newScript().begin().tableMap("outbox"), c.events).commit().want(t, c.want)
 	}
 	for _, events := range []string{"1 ROLLBACK TO `s`|", "1 SAVEPOINT `a`|2 ROLLBACK TO `b`|", "1 SAVEPOINT `é`|2 ROLLBACK TO `é`|", "1 SAVEPOINT `a`|2 SAVEPOINT `á`|3 ROLLBACK TO `a`|",
-		"1 SAVEPOINT `s`|2 ROLLBACK TO `s` -- why|", "1 SAVEPOINT `a`|2 SAVEPOINT `b`|ROLLBACK TO `a`|3 ROLLBACK TO `b`|"} {
+		"1 SAVEPOINT `s`|2 ROLLBACK TO `s` -- why|", "1 SAVEPOINT `s`|2 SAVEPOINT `s`|3 ROLLBACK TO `s`|", "1 SAVEPOINT `a`|2 SAVEPOINT `b`|ROLLBACK TO `a`|3 ROLLBACK TO `b`|"} {
 		play(newScript().begin().tableMap("outbox"), events).commit().wantFault(t, "mysql.rollback_logged", "")
 	}
 }
