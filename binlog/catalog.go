@@ -67,25 +67,64 @@ func typeArguments(columnType string) (first, second int) {
 	return first, second
 }
 
-// parseLabels reads the labels out of enum('a','it”s').
+// parseLabels reads the labels out of a column's type. The server has put ? where it can't write a character; for binary labels
+// that are no text MySQL writes x'...', with one digit for the bytes below 16, which is as little.
 func parseLabels(columnType string) []string {
-	_, rest, ok := strings.Cut(columnType, "(")
+	_, rest, _ := strings.Cut(columnType, "(")
 	var labels []string
-	for ok && strings.HasPrefix(rest, "'") {
-		end, label := 1, strings.Builder{}
-		for ; end < len(rest); end++ {
-			if rest[end] == '\'' {
-				if end+1 >= len(rest) || rest[end+1] != '\'' {
-					break
-				}
-				end++
-			}
-			label.WriteByte(rest[end])
+	for {
+		quoted, digits := strings.CutPrefix(rest, "x")
+		if !strings.HasPrefix(quoted, "'") {
+			return labels
 		}
-		labels = append(labels, label.String())
-		rest = strings.TrimPrefix(rest[min(end+1, len(rest)):], ",")
+		var label string
+		if label, rest = cutLabel(quoted[1:]); digits {
+			label = "?"
+		}
+		labels = append(labels, label)
+		rest = strings.TrimPrefix(rest, ",")
 	}
-	return labels
+}
+
+// cutLabel reads up to the quote that ends a label. Quotes are doubled in it and some characters escaped, whatever the
+// sql_mode.
+func cutLabel(s string) (label, rest string) {
+	var out strings.Builder
+	for i := 0; i < len(s); i++ {
+		switch {
+		case s[i] == '\\' && i+1 < len(s):
+			i++
+			out.WriteByte(unescaped(s[i]))
+			continue
+		case s[i] == '\'' && !strings.HasPrefix(s[i+1:], "'"):
+			return out.String(), s[i+1:]
+		case s[i] == '\'':
+			i++
+		}
+		out.WriteByte(s[i])
+	}
+	return out.String(), ""
+}
+
+func unescaped(c byte) byte {
+	switch c {
+	case '0':
+		return 0
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	}
+	return c
+}
+
+// untellable reports whether a ? in a label of the catalog may stand for another character: the catalog is in utf8mb3.
+func untellable(charset string) bool {
+	switch charset {
+	case "", charsetBinary, charsetUTF8, "utf16", "utf16le", "utf32", "gb18030":
+		return true
+	}
+	return false
 }
 
 type wireKinds []byte

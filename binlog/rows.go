@@ -1,6 +1,7 @@
 package binlog
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 )
@@ -77,14 +78,26 @@ func (r *rowBuffer) decode(c *cursor, s *shape, present []byte) error {
 			continue
 		}
 		col := &s.columns[i]
+		start := len(r.text)
 		r.text = col.decode(r.text, c, col)
 		if c.bad {
 			return &columnError{col.Name, c.err()}
+		}
+		if col.doubtful && bytes.IndexByte(r.text[start:], '?') >= 0 {
+			return labelUntold(col)
 		}
 		r.ends = append(r.ends, len(r.text))
 	}
 	return nil
 }
+
+// labelUntold is for a row whose label stands neither in the log nor, for certain, in the catalog.
+func labelUntold(col *column) error {
+	return lost("mysql.names_unknown", labelsRemedy,
+		"read column %s: the log has no labels, and the catalog writes ? for a character that it can't, so that a label with ? may be another one", col.Name)
+}
+
+const labelsRemedy = "run SET GLOBAL binlog_row_metadata=FULL, for the rows from then on; for rows that are in the log without labels, start over with outferry offsets reset, whose snapshot has them and publishes the whole table again"
 
 // columnError says which column can't be read.
 type columnError struct {

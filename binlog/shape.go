@@ -25,6 +25,7 @@ type column struct {
 	transcode transcoder
 	inflater  *inflater // of a COMPRESSED column
 	swap      swap
+	doubtful  bool // a ? in its labels may be another character
 }
 
 // catalogColumn is what information_schema says of a column now, which may be later than the log.
@@ -163,7 +164,7 @@ func (s *shaper) column(w wireColumn, known catalogColumn, charsetTold bool) (co
 	col := column{wireColumn: w, transcode: copyBytes, inflater: &inflater{}}
 	col.Column = outbox.Column{Name: w.name, Nullable: w.nullable, TypeName: known.columnType}
 	if w.isEnumOrSet() && w.labels == nil {
-		col.wireColumn.labels = parseLabels(known.columnType)
+		col.wireColumn.labels, col.doubtful = parseLabels(known.columnType), untellable(known.charset)
 	}
 	if strings.Contains(known.columnType, "unsigned") {
 		col.unsigned = true

@@ -217,3 +217,48 @@ func TestOldFormOfTimes(t *testing.T) {
 		}
 	})
 }
+
+// TestLabelsAreThoseOfTheServer: the catalog writes some characters of a label otherwise.
+func TestLabelsAreThoseOfTheServer(t *testing.T) {
+	var ascii, rows []string
+	for c := range 128 {
+		ascii = append(ascii, fmt.Sprintf("X'61%02X62%02[1]X'", c))
+		rows = append(rows, fmt.Sprintf("(%d, %[1]d, %d, %d, %d, %d, %d, %d)", c+1, c%15+1, c%16, c%3+1, c%2+1, c%2+1, c%2+1))
+	}
+	create := "CREATE TABLE outbox (id int PRIMARY KEY, a enum(" + strings.Join(ascii, ",") + `) CHARACTER SET utf8mb3 COLLATE utf8mb3_bin,
+		e enum('a\\b','c\nd','it''s','x,y',' lead','\\','''','\\n','\\''','''\\','),(','',"x'61'",'é','汉%') CHARACTER SET utf8mb4,
+		s set('a\\b','q''r','n\nl','\\') CHARACTER SET utf8mb4, sj enum('ソ','\\','?') CHARACTER SET sjis, la enum('é\\','?') CHARACTER SET latin1,
+		uc enum('é\\','?') CHARACTER SET ucs2, bi enum('é\\','b') CHARACTER SET binary)`
+	for _, version := range servers.MySQLVersions(t) {
+		for _, metadata := range []string{"FULL", "MINIMAL", "DEFAULT"} {
+			t.Run(version+"/"+metadata, func(t *testing.T) {
+				d := servers.MySQL(t, version)
+				d.Exec(t, "SET GLOBAL binlog_row_metadata = "+metadata+"; "+create)
+				f := start(t, file(t, d, noData), nil, binlog.Options{})
+				f.begun()
+				d.Exec(t, "INSERT INTO outbox VALUES "+strings.Join(rows, ","))
+				compareWithSnapshot(t, d, f.wait(len(rows)))
+			})
+		}
+	}
+}
+
+// TestLabelsThatTheCatalogCantTellAreNotGuessed: it knows no character of four bytes, and no binary label that is no text.
+func TestLabelsThatTheCatalogCantTellAreNotGuessed(t *testing.T) {
+	columns := []string{"e enum('z','a😀b') CHARACTER SET utf8mb4", "e set('?','😀','z') CHARACTER SET utf16", "e enum(X'12',X'8001','z') CHARACTER SET binary"}
+	each(t, func(t *testing.T, version string) {
+		d := servers.MySQL(t, version)
+		for _, column := range columns {
+			d.Exec(t, "SET GLOBAL binlog_row_metadata = FULL; DROP TABLE IF EXISTS outbox; CREATE TABLE outbox (id int PRIMARY KEY, "+column+"); INSERT INTO outbox VALUES (1, 1), (2, 2)")
+			f := start(t, file(t, d, noData), nil, binlog.Options{})
+			f.begun()
+			d.Exec(t, "SET GLOBAL binlog_row_metadata = MINIMAL")
+			d.Exec(t, "DELETE FROM outbox WHERE id = 1; INSERT INTO outbox VALUES (3, 'z'); INSERT INTO outbox SELECT id + 2, e FROM outbox WHERE id = 2; INSERT INTO outbox VALUES (5, 'z')")
+			fault := f.fault()
+			wantFault(t, fault, "mysql.names_unknown", outbox.PositionLost)
+			if len(f.rows) != 1 || !strings.Contains(fault.Error(), "column e") {
+				t.Errorf("%s: %d rows, %v", column, len(f.rows), fault)
+			}
+		}
+	})
+}
