@@ -262,3 +262,38 @@ func TestLabelsThatTheCatalogCantTellAreNotGuessed(t *testing.T) {
 		}
 	})
 }
+
+// TestAddressesAreThoseOfMariaDB: each pattern of zero groups, and groups that make an address look like one of IPv4.
+func TestAddressesAreThoseOfMariaDB(t *testing.T) {
+	var rows []string
+	add := func(groups ...string) {
+		rows = append(rows, fmt.Sprintf("(%d, '%s', '%d.0.255.1')", len(rows), strings.Join(groups, ":"), len(rows)%256))
+	}
+	words := []string{"0", "1", "102", "ffff", "ff", "a00"}
+	for pattern := range 256 {
+		for _, w := range words[1:] {
+			groups := strings.Fields(strings.Repeat("0 ", 8))
+			for i := range groups {
+				if pattern>>i&1 == 1 {
+					groups[i] = w
+				}
+			}
+			add(groups...)
+		}
+	}
+	for i := range len(words) * len(words) * len(words) {
+		add("0", "0", "0", "0", "0", words[i%6], words[i/6%6], words[i/36])
+		add("0", "0", "0", "0", words[i%6], "ffff", words[i/6%6], words[i/36])
+	}
+	each(t, func(t *testing.T, version string) {
+		if !isMaria(version) {
+			return
+		}
+		d := fullNames(t, version)
+		d.Exec(t, "CREATE TABLE outbox (id int PRIMARY KEY, i6 inet6, i4 inet4)")
+		f := start(t, file(t, d, noData), nil, binlog.Options{})
+		f.begun()
+		d.Exec(t, "INSERT INTO outbox VALUES "+strings.Join(rows, ","))
+		compareWithSnapshot(t, d, f.wait(len(rows)))
+	})
+}
