@@ -118,23 +118,21 @@ func (s *snapshotTable) behind(order, after []string) string {
 }
 
 // key is what the rows are ordered by, in a form that compares to its own text: an ENUM is ordered by number and compared
-// as text, a FLOAT is not what it is printed as.
+// as text.
 func (s *snapshotTable) key(i int) string {
-	name := quoteName(s.columns[i].name)
 	switch s.columns[i].dataType {
 	case "enum", "set", "bit":
-		return "CAST(" + name + " AS UNSIGNED)"
-	case "float":
-		return name + " + 0e0"
+		return "CAST(" + quoteName(s.columns[i].name) + " AS UNSIGNED)"
 	}
-	return name
+	return s.expression(i)
 }
 
-// expression selects a column. The server prints a FLOAT with six digits unless it is made a DOUBLE.
+// expression selects a column. Without the subtraction, which keeps -0, the server would print a FLOAT with six digits, and one
+// with declared decimals, or such a DOUBLE, with those.
 func (s *snapshotTable) expression(i int) string {
-	name := quoteName(s.columns[i].name)
-	if s.table.Columns[i].Kind == outbox.Float32 {
-		return name + " + 0e0"
+	name, c := quoteName(s.columns[i].name), &s.columns[i]
+	if c.dataType == "float" || c.dataType == "double" && strings.Contains(c.columnType, "(") {
+		return name + " - 0e0"
 	}
 	return name
 }

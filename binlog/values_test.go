@@ -297,3 +297,15 @@ func TestAddressesAreThoseOfMariaDB(t *testing.T) {
 		compareWithSnapshot(t, d, f.wait(len(rows)))
 	})
 }
+
+// TestNumbersWithDeclaredDecimals are those that are stored, also where SELECT rounds them again.
+func TestNumbersWithDeclaredDecimals(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d := fullNames(t, version)
+		d.Exec(t, "CREATE TABLE outbox (id int PRIMARY KEY, d double(20,5), d2 double(10,2), f float(7,2), f5 float(10,5), z double(20,5) unsigned zerofill, p double, pf float)")
+		f := start(t, file(t, d, noData), nil, binlog.Options{})
+		f.begun()
+		d.Exec(t, "INSERT INTO outbox VALUES (1, -0.00001, -1.005, 12345.67, 0.00001, 0.1, -0e0, -0e0), (2, 123456789012345.12345, 0.07, 0.01, 12345.12345, 1e9, 1e300, 0.1), (3, 0.1, 10000000.01, 33.33, 0.3, 0.00003, 1, 1), (4, NULL, 2.675, 99999.99, 0.12345, 123.45678, 0.1, 1e-30)")
+		compareWithSnapshot(t, d, f.wait(4))
+	})
+}
