@@ -43,7 +43,7 @@ func newStage(t *testing.T, transactions int) *stage {
 
 // producer returns a client that writes as the product would, under the transactional id or without.
 func (s *stage) producer(id string) *kgo.Client {
-	opts := []kgo.Opt{kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.TransactionTimeout(20 * time.Second)}
+	opts := []kgo.Opt{kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.TransactionTimeout(20 * time.Second), kgo.UnknownTopicRetries(-1)}
 	if id != "" {
 		opts = append(opts, kgo.TransactionalID(s.prefix+id))
 	}

@@ -188,14 +188,21 @@ func prepareRelay(t *testing.T, r *relay, spec Spec) {
 	t.Helper()
 	ctx := within(t, time.Minute)
 	client := r.stage.broker.Client(t)
+	topics := []string{r.stage.prefix + "offsets"}
 	for _, kind := range spec.Types {
-		if _, err := kadm.NewClient(client).CreateTopic(ctx, fakePartitions, 1, nil, r.stage.prefix+"outbox.event."+kind); err != nil {
+		topic := r.stage.prefix + "outbox.event." + kind
+		if _, err := kadm.NewClient(client).CreateTopic(ctx, fakePartitions, 1, nil, topic); err != nil {
 			t.Fatal(err)
 		}
+		topics = append(topics, topic)
 	}
 	if err := MakeOffsetsTopic(ctx, client, r.stage.prefix+"offsets", 5); err != nil {
 		t.Fatal(err)
 	}
+	servers.Eventually(t, time.Minute, "the broker knows what was made", func() bool {
+		known, err := kadm.NewClient(client).ListTopics(ctx, topics...)
+		return err == nil && known.Error() == nil
+	})
 	if _, err := r.db.ExecContext(ctx, "SELECT pg_create_logical_replication_slot($1, 'test_decoding')", r.slot); err != nil {
 		t.Fatal(err)
 	}
