@@ -232,29 +232,32 @@ func selectSQL(t *outbox.Table, name tableName, order []int, after []string) str
 // row copies one row into the batch, unless the slot will bring it.
 func (sn *snapshotReader) row(ctx context.Context, t *outbox.Table, keys []int, values [][]byte) error {
 	n := len(t.Columns)
+	size := 0
+	for i, v := range values[:n] {
+		if v == nil {
+			continue
+		}
+		var err error
+		if values[i], err = canonical(t.Columns[i].Kind, v); err != nil {
+			return unreadable("snapshot of %s: column %s: %w", t, t.Columns[i].Name, err)
+		}
+		size += len(values[i])
+	}
 	if len(sn.seam) > 0 {
 		if _, ok := sn.seam[keyOf(t, values[:n], keys)]; ok {
 			sn.passed(values[n:])
 			return nil
 		}
 	}
-	size := 0
-	for _, v := range values[:n] {
-		size += len(v)
-	}
 	if err := sn.room(ctx, size); err != nil {
 		return err
 	}
 	r := sn.b.AddRow(t, outbox.Snapshot, time.Now().UnixMicro())
 	for i, v := range values[:n] {
-		if v == nil {
-			continue
-		}
-		at := len(sn.b.Buf)
-		sn.b.Buf = append(sn.b.Buf, v...)
-		var err error
-		if r.Values[i], err = canonical(t.Columns[i].Kind, sn.b.Buf[at:len(sn.b.Buf):len(sn.b.Buf)]); err != nil {
-			return unreadable("snapshot of %s: column %s: %w", t, t.Columns[i].Name, err)
+		if v != nil {
+			at := len(sn.b.Buf)
+			sn.b.Buf = append(sn.b.Buf, v...)
+			r.Values[i] = sn.b.Buf[at:len(sn.b.Buf):len(sn.b.Buf)]
 		}
 	}
 	sn.passed(values[n:])

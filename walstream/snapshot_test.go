@@ -2,6 +2,7 @@ package walstream_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,6 +75,57 @@ func TestSnapshotGoesOnInAnyShape(t *testing.T) {
 	}
 	if len(seen) != 52 {
 		t.Errorf("got %d different rows, want 52: %v", len(seen), rest.IDs)
+	}
+}
+
+// TestRowsOfAnyKeyComeOnceAroundACut: those that are committed while a snapshot is cut off are in the log too, and
+// known by their key, whatever it is made of.
+func TestRowsOfAnyKeyComeOnceAroundACut(t *testing.T) {
+	keys := []string{"bytea", "boolean", "raw", "yes", "numeric", "double precision", "char(5)", "timestamptz", "interval", "jsonb", "text[]", "mood"}
+	value := map[string]string{"bytea": `'\xaa'`, "boolean": "true", "raw": `'\x'`, "yes": "false", "numeric": "1.50", "double precision": "0.1", "char(5)": "'ab'",
+		"timestamptz": "'2024-02-29 10:11:12+02'", "interval": "'1 day 2 hours'", "jsonb": `'{"b": 1, "a": 2}'`, "text[]": `'{a,"b c"}'`, "mood": "'ok'"}
+	for _, version := range servers.PostgresVersions(t) {
+		t.Run(fmt.Sprint(version), func(t *testing.T) {
+			d := servers.Postgres(t, version)
+			r := rig(t, d)
+			r.Exec(t, "CREATE DOMAIN raw AS bytea; CREATE DOMAIN yes AS boolean; CREATE TYPE mood AS ENUM ('sad', 'ok')")
+			write := func(id string) {
+				for i, kind := range keys {
+					r.Exec(t, fmt.Sprintf("INSERT INTO outbox%d VALUES (%s, '%s-%s', 'o', 'k', 't', '{}')", i, value[kind], id, kind))
+				}
+			}
+			r.Config.Source.Tables = nil
+			for i, kind := range keys {
+				name := fmt.Sprintf("outbox%d", i)
+				r.Exec(t, "CREATE TABLE "+name+" (k "+kind+", id varchar(64), aggregatetype text, aggregateid text, type text, payload text, PRIMARY KEY (k, id))")
+				r.Config.Source.Tables = append(r.Config.Source.Tables, "public."+name)
+			}
+			write("old")
+			write("old2")
+			rd := r.Start(t, nil, true, true)
+			f := rd.Until("a row of the snapshot", func(f *sourcetest.Feed) bool { return len(f.IDs) > 0 })
+			ids, at := f.IDs, f.Last()
+			if err := rd.Stop(); err != nil {
+				t.Fatal(err)
+			}
+			write("young")
+			rd = r.Start(t, at, false, true)
+			f = rd.Until("the end of the snapshot", func(f *sourcetest.Feed) bool { return strings.Contains(f.Last().String(), `"phase":"stream"`) })
+			write("last")
+			f = rd.Until("the last rows", func(f *sourcetest.Feed) bool { return slices.Contains(f.IDs, "last-mood") })
+			seen := map[string]int{}
+			for _, id := range append(ids, f.IDs...) {
+				seen[id]++
+			}
+			for id, n := range seen {
+				if n != 1 {
+					t.Errorf("%s came %d times", id, n)
+				}
+			}
+			if len(seen) != 4*len(keys) {
+				t.Errorf("got %d different rows, want %d", len(seen), 4*len(keys))
+			}
+		})
 	}
 }
 
