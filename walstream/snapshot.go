@@ -30,6 +30,7 @@ func (h *session) snapshot(ctx context.Context, pos *position) (*position, error
 		return nil, err
 	}
 	sn := &snapshotReader{session: h, pos: *pos}
+	sn.pos.Published = h.published
 	if sn.pos.Snapshot == nil {
 		sn.pos.Snapshot = &snapshotState{}
 	}
@@ -44,7 +45,7 @@ func (h *session) snapshot(ctx context.Context, pos *position) (*position, error
 	if err := exec(ctx, h.cat, "COMMIT"); err != nil {
 		return nil, transient("pg.connection", "end snapshot: %w", plain(err))
 	}
-	next := *pos
+	next := sn.pos
 	next.Phase, next.Snapshot = phaseStream, nil
 	if h.cfg.Source.Snapshot == "initial_only" {
 		next.Phase = phaseDone

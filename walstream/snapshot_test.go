@@ -156,6 +156,26 @@ func TestSnapshotGoesOnByTheSameKeyOnly(t *testing.T) {
 	}
 }
 
+// TestPublicationThatChangesInACutOffSnapshotStops: rows that it hid from the log may stand before the place where the
+// snapshot goes on.
+func TestPublicationThatChangesInACutOffSnapshotStops(t *testing.T) {
+	for _, version := range servers.PostgresVersions(t) {
+		for _, change := range []string{"DROP TABLE outbox; %s; ALTER PUBLICATION %s ADD TABLE outbox", "SET (publish = 'update'); %s; ALTER PUBLICATION %s SET (publish = 'insert')"} {
+			t.Run(fmt.Sprint(version, " ", change[:4]), func(t *testing.T) {
+				d := servers.Postgres(t, version)
+				r := rig(t, d)
+				at := cutSnapshot(t, r, 50)
+				r.Exec(t, "ALTER PUBLICATION "+d.Name+" "+fmt.Sprintf(change, "INSERT INTO outbox VALUES ('early', 'o', 'k', 't', '{}')", d.Name))
+				rd := r.Start(t, at, false, true)
+				wantFault(t, rd.Fault(), "pg.publication_changed", outbox.PositionLost)
+				if len(rd.Feed.IDs) > 0 {
+					t.Errorf("it published %d rows first", len(rd.Feed.IDs))
+				}
+			})
+		}
+	}
+}
+
 // TestSnapshotNeedsAPrimaryKey: rows without one have no order by which a snapshot that was cut off could go on.
 func TestSnapshotNeedsAPrimaryKey(t *testing.T) {
 	for _, test := range []struct{ name, alter string }{
