@@ -34,7 +34,7 @@ func (h *session) snapshot(ctx context.Context, pos *position) (*position, error
 	if sn.pos.Snapshot == nil {
 		sn.pos.Snapshot = &snapshotState{}
 	}
-	if err := sn.begin(ctx); err != nil {
+	if err := sn.begin(ctx, states); err != nil {
 		return nil, err
 	}
 	for i := sn.pos.Snapshot.Table; i < len(states); i++ {
@@ -64,7 +64,7 @@ type snapshotReader struct {
 	keys     map[*outbox.Table][]int // by shape: a column's place is not the same in each
 }
 
-func (sn *snapshotReader) begin(ctx context.Context) error {
+func (sn *snapshotReader) begin(ctx context.Context, states []tableState) error {
 	sn.cat.Frontend().SetMaxBodyLen(int(sn.cfg.Source.MaxRow))
 	if err := exec(ctx, sn.cat, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
 		return transient("pg.connection", "begin snapshot: %w", plain(err))
@@ -78,8 +78,30 @@ func (sn *snapshotReader) begin(ctx context.Context) error {
 	if err := exec(ctx, sn.cat, "SET LOCAL row_security = off"); err != nil {
 		return transient("pg.connection", "begin snapshot: %w", plain(err))
 	}
+	for i := sn.pos.Snapshot.Table; i < len(states); i++ {
+		if err := sn.hold(ctx, states[i]); err != nil {
+			return err
+		}
+	}
 	if sn.exported == "" && sn.cfg.Source.Snapshot != "initial_only" {
 		return sn.readSeam(ctx)
+	}
+	return nil
+}
+
+// hold keeps a table from being rewritten until the snapshot ends: the new rows would be younger than it, and not seen.
+// A rewrite before shows in the file of its data, which is another one now than in the snapshot.
+func (sn *snapshotReader) hold(ctx context.Context, t tableState) error {
+	if err := exec(ctx, sn.cat, "SELECT FROM "+t.sql()+" LIMIT 0"); err != nil { // LOCK TABLE knows no rights to columns
+		return sn.readFault(t.tableName, err)
+	}
+	r, err := queryOne(ctx, sn.cat, `WITH RECURSIVE tree(oid) AS (SELECT `+t.oid+`::oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.oid)
+		SELECT count(*) FROM tree LEFT JOIN pg_class c USING (oid) WHERE c.oid IS NULL OR c.relfilenode <> coalesce(pg_relation_filenode(oid), 0)`)
+	if err != nil {
+		return transient("pg.connection", "look whether %s was rewritten: %w", t, plain(err))
+	}
+	if r.int(0) > 0 {
+		return transient("pg.table_rewritten", "snapshot of %s: it was rewritten meanwhile, which hides its rows from the snapshot; a new one sees them", t)
 	}
 	return nil
 }

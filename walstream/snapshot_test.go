@@ -5,10 +5,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"outferry/internal/servers"
 	"outferry/internal/sourcetest"
 	"outferry/outbox"
+	"outferry/pipeline"
 	"outferry/walstream"
 )
 
@@ -170,6 +172,76 @@ func TestPublicationThatChangesInACutOffSnapshotStops(t *testing.T) {
 				wantFault(t, rd.Fault(), "pg.publication_changed", outbox.PositionLost)
 				if len(rd.Feed.IDs) > 0 {
 					t.Errorf("it published %d rows first", len(rd.Feed.IDs))
+				}
+			})
+		}
+	}
+}
+
+const rewrite = "ALTER TABLE outbox_b ALTER COLUMN payload TYPE bytea USING payload::bytea"
+
+// twoTables is a rig whose second table has three rows and, on request, partitions.
+func twoTables(t *testing.T, version int, partitioned bool) *sourcetest.Rig {
+	t.Helper()
+	r := rig(t, servers.Postgres(t, version))
+	r.Config.Source.Tables = append(r.Config.Source.Tables, "public.outbox_b")
+	by := ""
+	if partitioned {
+		by = " PARTITION BY RANGE (id); CREATE TABLE outbox_b1 PARTITION OF outbox_b FOR VALUES FROM (MINVALUE) TO (MAXVALUE)"
+	}
+	r.Exec(t, "CREATE TABLE outbox_b (LIKE outbox INCLUDING ALL)"+by)
+	r.Exec(t, `INSERT INTO outbox SELECT 'a' || n, 'o', 'k', 't', '{}' FROM generate_series(1, 50) n; INSERT INTO outbox_b SELECT 'b' || n, 'o', 'k', 't', '{}' FROM generate_series(1, 3) n`)
+	return r
+}
+
+// TestRewriteInASnapshotLosesNoRow: rows that an ALTER TABLE has written anew are newer than the snapshot, which would not see them.
+func TestRewriteInASnapshotLosesNoRow(t *testing.T) {
+	for _, version := range servers.PostgresVersions(t) {
+		for _, partitioned := range []bool{false, true} {
+			t.Run(fmt.Sprint(version, " partitioned ", partitioned), func(t *testing.T) {
+				r := twoTables(t, version, partitioned)
+				rd := r.Start(t, nil, true, true)
+				rd.Until("a row of the first table", func(f *sourcetest.Feed) bool { return len(f.IDs) > 0 })
+				altered := make(chan error, 1)
+				go func() {
+					_, err := r.DB.ExecContext(t.Context(), rewrite)
+					altered <- err
+				}()
+				time.Sleep(300 * time.Millisecond) // else it comes after the snapshot, which proves nothing
+				f := rd.Until("both tables", func(f *sourcetest.Feed) bool {
+					return strings.Contains(f.Last().String(), `"phase":"stream"`)
+				})
+				if err := <-altered; err != nil {
+					t.Fatal(err)
+				}
+				if len(f.IDs) != 53 {
+					t.Errorf("got %d rows, want 53", len(f.IDs))
+				}
+			})
+		}
+	}
+}
+
+// TestRewriteBeforeASnapshotIsTriedAgain: the slot is there, and the tables are not held yet.
+func TestRewriteBeforeASnapshotIsTriedAgain(t *testing.T) {
+	for _, version := range servers.PostgresVersions(t) {
+		for _, partitioned := range []bool{false, true} {
+			t.Run(fmt.Sprint(version, " partitioned ", partitioned), func(t *testing.T) {
+				r := twoTables(t, version, partitioned)
+				untouched := r.Source
+				r.Source = func(bool) pipeline.Source {
+					return walstream.New(r.Config, testLog(t), walstream.Options{Phase: func(phase string) {
+						if phase == "snapshot" {
+							r.Exec(t, rewrite)
+						}
+					}})
+				}
+				rd := r.Start(t, nil, false, true)
+				wantFault(t, rd.Fault(), "pg.table_rewritten", outbox.Transient)
+				r.Source = untouched
+				f := r.Rows(t, rd.Feed.Last(), 53-len(rd.Feed.IDs))
+				if n := len(f.IDs) + len(rd.Feed.IDs); n != 53 {
+					t.Errorf("got %d rows, want 53", n)
 				}
 			})
 		}
