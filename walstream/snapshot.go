@@ -17,7 +17,8 @@ import (
 // snapshot publishes the rows that were in the tables at pos.LSN, and returns the position from which to
 // stream. The first attempt reads the snapshot that the slot exported. That dies with its process, so a
 // later attempt reads a newer one, leaves out what it already published (by order) and what the slot will
-// bring (by key): together exactly the rows of the first.
+// bring (by key): together the rows of the first, but for those that were deleted
+// or got another place in the order meanwhile.
 func (h *session) snapshot(ctx context.Context, pos *position) (*position, error) {
 	if err := h.readable(ctx); err != nil {
 		return nil, err
