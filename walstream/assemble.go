@@ -110,7 +110,10 @@ func (a *assembler) relation(d *decoder) error {
 		return fmt.Errorf("read RELATION: %w", err)
 	}
 	table, err := a.describe(m)
-	if err != nil {
+	if err == errRenamed && !a.skip {
+		return a.renamed(m)
+	}
+	if err != nil && err != errRenamed {
 		return err
 	}
 	r := &relation{table: table}
@@ -124,6 +127,15 @@ func (a *assembler) relation(d *decoder) error {
 	a.relations[m.oid] = r
 	a.lastOID, a.last = m.oid, r
 	return nil
+}
+
+// errRenamed: a table that is not called so in source.tables, and is one of ours.
+var errRenamed = errors.New("a table of ours has another name")
+
+// renamed is the fault for a row of a table of ours under another name.
+func (a *assembler) renamed(m relationMessage) error {
+	return lost("pg.table_renamed", "name it in source.tables; or, when it has its name again, pass this transaction by with outferry offsets set NAME --lsn "+(a.tx.final+1).String()+
+		" --accept-gap, or start over with outferry offsets reset NAME", fmt.Errorf("transaction %d at %s: a table of source.tables is called %s.%s here", a.tx.xid, a.tx.final, m.schema, m.name))
 }
 
 // row adds an inserted or updated row of our tables to the batch.

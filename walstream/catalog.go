@@ -58,6 +58,25 @@ func (s *Source) tableMissing(ctx context.Context, ask querier, t tableName) err
 	return f
 }
 
+// own takes the tables that were ours at the position, by OID: rows of one under another name are no rows of somebody
+// else. What the position does not say, the catalog does, except of tables that the file names anew.
+func (h *session) own(pos *position) {
+	known := pos.Tables
+	pos.Tables = map[string]uint32{}
+	for name, now := range h.oids {
+		_, published := pos.Published[name]
+		if oid, ok := known[name]; ok {
+			pos.Tables[name] = oid
+		} else if published || pos.Published == nil {
+			pos.Tables[name] = now
+		}
+	}
+	h.tables = pos.Tables
+	for _, oid := range pos.Tables {
+		h.ownOIDs = append(h.ownOIDs, oid)
+	}
+}
+
 // describe turns an announced relation into a table, or nil where it is not one of ours. Names, types and
 // order are the announcement's, true for the rows that follow; the catalog, which may be ahead, adds what
 // the protocol leaves out: NOT NULL, and what types made by users are.
@@ -65,12 +84,12 @@ func (h *session) describe(ctx context.Context, m relationMessage) (*outbox.Tabl
 	ours := slices.ContainsFunc(h.cfg.Source.Tables, func(s string) bool { return parseTable(s) == tableName{m.schema, m.name} })
 	if !ours {
 		if slices.Contains(h.ownOIDs, m.oid) {
-			return nil, lost("pg.table_renamed", "name it in source.tables, or rename it back; "+acceptGap,
-				fmt.Errorf("a table of source.tables is called %s.%s now", m.schema, m.name))
+			return nil, errRenamed
 		}
 		return nil, nil
 	}
 	h.ownOIDs = append(h.ownOIDs, m.oid)
+	h.tables[tableName{m.schema, m.name}.String()] = m.oid
 	t := &outbox.Table{Schema: m.schema, Name: m.name}
 	for _, c := range m.columns {
 		t.Columns = append(t.Columns, builtin(c.name, c.oid, c.mod))

@@ -30,7 +30,8 @@ type position struct {
 	Part     *part          `json:"part,omitempty"`
 	Snapshot *snapshotState `json:"snapshot,omitempty"`
 
-	Published published `json:"published,omitempty"` // where the publication's catalog rows stood
+	Published published         `json:"published,omitempty"` // where the publication's catalog rows stood
+	Tables    map[string]uint32 `json:"tables,omitempty"`    // OIDs of our tables there in the log, by schema.name
 }
 
 // part is the published beginning of the transaction that follows LSN.

@@ -16,6 +16,7 @@ type publicationState struct {
 	before  string               // stamp before the last change, where that was ours
 	comment string
 	stamps  map[tableName]string // another one when the table left it and came back
+	oids    map[tableName]uint32 // of the tables
 }
 
 // publicationState returns nil when there is no publication of our name.
@@ -29,7 +30,7 @@ func (s *Source) publicationState(ctx context.Context, ask querier, version int)
 	if len(rows) == 0 {
 		return nil, nil
 	}
-	state := &publicationState{inserts: rows[0].bool(0), updates: rows[0].bool(2), stamp: rows[0][1], tables: map[tableName]string{}, stamps: map[tableName]string{}}
+	state := &publicationState{inserts: rows[0].bool(0), updates: rows[0].bool(2), stamp: rows[0][1], tables: map[tableName]string{}, stamps: map[tableName]string{}, oids: map[tableName]uint32{}}
 	comment, before, _ := strings.Cut(rows[0][3], ourChange)
 	state.comment = strings.TrimSuffix(comment, "\n")
 	if rows[0].bool(4) {
@@ -42,7 +43,7 @@ func (s *Source) publicationState(ctx context.Context, ask querier, version int)
 			AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '') THEN 'a list of columns' ELSE '' END`
 	}
 	rows, err = ask(ctx, `SELECT schemaname, tablename, `+filter+`, `+cols+`, (SELECT r.oid || '.' || r.xmin FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
-		WHERE p.pubname = `+name+` AND r.prrelid = format('%I.%I', schemaname, tablename)::regclass) FROM pg_publication_tables WHERE pubname = `+name)
+		WHERE p.pubname = `+name+` AND r.prrelid = format('%I.%I', schemaname, tablename)::regclass), format('%I.%I', schemaname, tablename)::regclass::oid FROM pg_publication_tables WHERE pubname = `+name)
 	if err != nil {
 		return nil, transient("pg.connection", "look at publication %s: %w", s.cfg.Source.Postgres.Publication, plain(err))
 	}
@@ -53,6 +54,7 @@ func (s *Source) publicationState(ctx context.Context, ask querier, version int)
 		}
 		state.tables[tableName{r[0], r[1]}] = why
 		state.stamps[tableName{r[0], r[1]}] = r[4]
+		state.oids[tableName{r[0], r[1]}] = uint32(r.int(5))
 	}
 	return state, nil
 }
@@ -70,7 +72,11 @@ func (h *session) publicationCovers(ctx context.Context, stored bool) error {
 			return err
 		}
 	}
-	h.published = now
+	h.published, h.oids = now, map[string]uint32{}
+	for _, text := range h.cfg.Source.Tables {
+		t := parseTable(text)
+		h.oids[t.String()] = state.oids[t]
+	}
 	return nil
 }
 

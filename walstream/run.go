@@ -23,12 +23,14 @@ type session struct {
 	version int // server_version_num
 	sys     pglogrepl.IdentifySystemResult
 
-	busySince      time.Time // the slot was found active
-	exported       string    // snapshot of a slot made by this session
-	ownOIDs        []uint32  // tables of ours that were announced
-	published      published // what the stored position, then the last look, says of the publication
-	warnedIdentity bool      // updates of a table fail because of us, and we may not change it
-	watching       bool      // the stream runs: the publication is checked, not mended
+	busySince      time.Time         // the slot was found active
+	exported       string            // snapshot of a slot made by this session
+	ownOIDs        []uint32          // tables that are ours, or were
+	tables         map[string]uint32 // of the position
+	oids           map[string]uint32 // in the catalog
+	published      published         // what the stored position, then the last look, says of the publication
+	warnedIdentity bool              // updates of a table fail because of us, and we may not change it
+	watching       bool              // the stream runs: the publication is checked, not mended
 }
 
 // Run streams from a position, which must be durable in Kafka, or from a first start when there is none.
@@ -47,6 +49,7 @@ func (s *Source) Run(ctx context.Context, from outbox.Position, out chan<- *outb
 	if err != nil {
 		return err
 	}
+	h.own(pos)
 	if pos.Phase == phaseSnapshot {
 		if pos, err = h.snapshot(ctx, pos); err != nil {
 			return err
