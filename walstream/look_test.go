@@ -79,6 +79,32 @@ func TestPublicationThatChangesStopsTheStream(t *testing.T) {
 	}
 }
 
+// TestSchemaThatLeftThePublicationStops: the rows in between are in no slot.
+func TestSchemaThatLeftThePublicationStops(t *testing.T) {
+	walstream.CheckPublicationEvery(t, 100*time.Millisecond)
+	for _, test := range []struct{ name, sql string }{
+		{"dropped and added", "ALTER PUBLICATION %[1]s DROP TABLES IN SCHEMA public; INSERT INTO outbox VALUES ('gone', 'o', 'k', 't', '{}'); ALTER PUBLICATION %[1]s ADD TABLES IN SCHEMA public"},
+		{"set away and back", "CREATE SCHEMA s2; ALTER PUBLICATION %[1]s SET TABLES IN SCHEMA s2; INSERT INTO outbox VALUES ('gone', 'o', 'k', 't', '{}'); ALTER PUBLICATION %[1]s SET TABLES IN SCHEMA public"},
+		{"table moved away and back", "CREATE SCHEMA s2; ALTER TABLE outbox SET SCHEMA s2; INSERT INTO s2.outbox VALUES ('gone', 'o', 'k', 't', '{}'); ALTER TABLE s2.outbox SET SCHEMA public; COMMENT ON PUBLICATION %[1]s IS ''"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			onEach(t, 15, func(t *testing.T, d *servers.Database) {
+				r := rig(t, d)
+				d.Exec(t, "CREATE PUBLICATION "+d.Name+" FOR TABLES IN SCHEMA public WITH (publish = 'insert', publish_via_partition_root = true)")
+				at := r.Begun(t)
+				r.Exec(t, somebodysRow)
+				rd := r.Start(t, at, false, true)
+				rd.Until("a row", func(f *sourcetest.Feed) bool { return len(f.IDs) > 0 })
+				for _, statement := range strings.Split(fmt.Sprintf(test.sql, d.Name), "; ") {
+					r.Exec(t, statement)
+				}
+				wantFault(t, rd.Fault(), "pg.publication_changed", outbox.PositionLost)
+				stopsBefore(t, r, rd.Feed.Last(), "pg.publication_changed")
+			})
+		})
+	}
+}
+
 // TestRenamedTableStops: rows of the table under its new name are not to be passed over.
 func TestRenamedTableStops(t *testing.T) {
 	d := servers.Postgres(t, 15)

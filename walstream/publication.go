@@ -16,6 +16,7 @@ type publicationState struct {
 	before  string               // stamp before the last change, where that was ours
 	comment string
 	stamps  map[tableName]string // another one when the table left it and came back
+	schemas map[tableName]string // the same of tables that are in it by their schema
 	oids    map[tableName]uint32 // of the tables
 }
 
@@ -30,20 +31,25 @@ func (s *Source) publicationState(ctx context.Context, ask querier, version int)
 	if len(rows) == 0 {
 		return nil, nil
 	}
-	state := &publicationState{inserts: rows[0].bool(0), updates: rows[0].bool(2), stamp: rows[0][1], tables: map[tableName]string{}, stamps: map[tableName]string{}, oids: map[tableName]uint32{}}
+	state := &publicationState{inserts: rows[0].bool(0), updates: rows[0].bool(2), stamp: rows[0][1], tables: map[tableName]string{}, stamps: map[tableName]string{}, schemas: map[tableName]string{}, oids: map[tableName]uint32{}}
 	comment, before, _ := strings.Cut(rows[0][3], ourChange)
 	state.comment = strings.TrimSuffix(comment, "\n")
 	if rows[0].bool(4) {
 		state.before = before
 	}
-	filter, cols := "''", "''"
+	filter, cols, schema := "''", "''", "''"
 	if version >= 150000 {
 		filter = "coalesce(rowfilter, '')"
 		cols = `CASE WHEN array_length(attnames, 1) < (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = format('%I.%I', schemaname, tablename)::regclass
 			AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '') THEN 'a list of columns' ELSE '' END`
 	}
+	if version >= 150000 { // the last is written anew when a table moves to another schema
+		schema = `(SELECT pn.oid || '.' || pn.xmin || '.' || d.xmin FROM pg_publication_namespace pn JOIN pg_publication p ON p.oid = pn.pnpubid
+			JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = format('%I.%I', schemaname, tablename)::regclass AND d.objsubid = 0
+			AND d.refclassid = 'pg_namespace'::regclass AND d.refobjid = pn.pnnspid WHERE p.pubname = ` + name + `)`
+	}
 	rows, err = ask(ctx, `SELECT schemaname, tablename, `+filter+`, `+cols+`, (SELECT r.oid || '.' || r.xmin FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
-		WHERE p.pubname = `+name+` AND r.prrelid = format('%I.%I', schemaname, tablename)::regclass), format('%I.%I', schemaname, tablename)::regclass::oid FROM pg_publication_tables WHERE pubname = `+name)
+		WHERE p.pubname = `+name+` AND r.prrelid = format('%I.%I', schemaname, tablename)::regclass), format('%I.%I', schemaname, tablename)::regclass::oid, `+schema+` FROM pg_publication_tables WHERE pubname = `+name)
 	if err != nil {
 		return nil, transient("pg.connection", "look at publication %s: %w", s.cfg.Source.Postgres.Publication, plain(err))
 	}
@@ -54,6 +60,9 @@ func (s *Source) publicationState(ctx context.Context, ask querier, version int)
 		}
 		state.tables[tableName{r[0], r[1]}] = why
 		state.stamps[tableName{r[0], r[1]}] = r[4]
+		if r[4] == "" {
+			state.schemas[tableName{r[0], r[1]}] = r[6]
+		}
 		state.oids[tableName{r[0], r[1]}] = uint32(r.int(5))
 	}
 	return state, nil
@@ -165,7 +174,8 @@ func (h *session) restamp(ctx context.Context) error {
 }
 
 // published tells a table that was always in the publication from one that left it and came back: the rows in
-// between are in no slot. By "" the stamp of the publication itself, by schema.name those of its tables.
+// between are in no slot. By "" the stamp of the publication itself, by schema.name those of its tables, by .schema.name those
+// of tables that are in it by their schema.
 type published map[string]string
 
 func (s *publicationState) published(tables []string) published {
@@ -173,6 +183,9 @@ func (s *publicationState) published(tables []string) published {
 	for _, text := range tables {
 		t := parseTable(text)
 		p[t.String()] = s.stamps[t]
+		if stamp := s.schemas[t]; stamp != "" {
+			p["."+t.String()] = stamp
+		}
 	}
 	return p
 }
@@ -182,7 +195,7 @@ func (s *publicationState) published(tables []string) published {
 func (p published) goesOn(now published, before, name string) error {
 	for table, stamp := range p {
 		if later, ok := now[table]; ok && later != stamp && (table != "" || before != stamp) {
-			what := "table " + table + " left publication " + name + " and came back"
+			what := "table " + strings.TrimPrefix(table, ".") + " left publication " + name + " and came back"
 			if table == "" {
 				what = "publication " + name + " was altered or made anew"
 			}
