@@ -37,9 +37,35 @@ func (s *Source) tableStates(ctx context.Context, ask querier) ([]tableState, er
 		case r[2] != "p":
 			return nil, environment("pg.table_unlogged", fmt.Sprintf("ALTER TABLE %s SET LOGGED", t.sql()), "%s is not logged: its rows are not in the WAL", t)
 		}
+		if err := s.descendants(ctx, ask, t, r[0], r[1] == "p"); err != nil {
+			return nil, err
+		}
 		out = append(out, tableState{tableName: t, oid: r[0], identity: r.bool(3)})
 	}
 	return out, nil
+}
+
+// descendants checks the partitions of a table, or the tables that inherit from it: rows of those are rows of the table for
+// a SELECT, and not for the stream.
+func (s *Source) descendants(ctx context.Context, ask querier, t tableName, oid string, partitioned bool) error {
+	rows, err := ask(ctx, `WITH RECURSIVE below AS (SELECT inhrelid FROM pg_inherits WHERE inhparent = `+oid+`
+		UNION SELECT i.inhrelid FROM pg_inherits i JOIN below b ON i.inhparent = b.inhrelid)
+		SELECT n.nspname, c.relname, c.relkind = 'r' AND c.relpersistence <> 'p' FROM below b JOIN pg_class c ON c.oid = b.inhrelid
+		JOIN pg_namespace n ON n.oid = c.relnamespace ORDER BY 1, 2`)
+	if err != nil {
+		return transient("pg.connection", "look for what belongs to table %s: %w", t, plain(err))
+	}
+	for _, r := range rows {
+		child := tableName{r[0], r[1]}
+		switch {
+		case !partitioned:
+			return environment("pg.table_inherited", fmt.Sprintf("make %[1]s a partitioned table; or ALTER TABLE %[2]s NO INHERIT %[1]s, and name %[2]s in source.tables if it is an outbox too", t.sql(), child.sql()),
+				"table %s inherits from %s: its rows are not in the stream of that", child, t)
+		case r.bool(2):
+			return environment("pg.table_unlogged", fmt.Sprintf("ALTER TABLE %s SET LOGGED", child.sql()), "%s, a partition of %s, is not logged: its rows are not in the WAL", child, t)
+		}
+	}
+	return nil
 }
 
 func (s *Source) tableMissing(ctx context.Context, ask querier, t tableName) error {

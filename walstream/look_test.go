@@ -12,6 +12,8 @@ import (
 	"outferry/walstream"
 )
 
+const partitioned = "CREATE TABLE outbox (id int) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF outbox FOR VALUES FROM (0) TO (10); "
+
 func look(t *testing.T, d *servers.Database, user string, more ...string) ([]*outbox.Table, error) {
 	t.Helper()
 	return walstream.New(file(t, d.URL(user), more...), testLog(t), walstream.Options{}).Look(t.Context())
@@ -27,6 +29,10 @@ func TestLookNamesWhatIsMissing(t *testing.T) {
 	}{
 		{name: "no table", sql: "CREATE TABLE my_outbox (id int)", code: "pg.table_missing", class: outbox.Transient, remedy: "public.my_outbox"},
 		{name: "unlogged", sql: "CREATE UNLOGGED TABLE outbox (id int)", code: "pg.table_unlogged", class: outbox.Environment, remedy: "SET LOGGED"},
+		{name: "unlogged partition", sql: partitioned + "CREATE UNLOGGED TABLE p2 PARTITION OF outbox FOR VALUES FROM (10) TO (20)", code: "pg.table_unlogged", class: outbox.Environment, remedy: `ALTER TABLE "public"."p2" SET LOGGED`},
+		{name: "unlogged partition of a partition", sql: partitioned + "CREATE TABLE p2 PARTITION OF outbox FOR VALUES FROM (10) TO (20) PARTITION BY RANGE (id); CREATE UNLOGGED TABLE p3 PARTITION OF p2 FOR VALUES FROM (10) TO (20)",
+			code: "pg.table_unlogged", class: outbox.Environment, remedy: "p3"},
+		{name: "inheritance", sql: tablesSQL + "; CREATE TABLE outbox_2026 () INHERITS (outbox)", code: "pg.table_inherited", class: outbox.Environment, remedy: `ALTER TABLE "public"."outbox_2026" NO INHERIT "public"."outbox"`},
 		{name: "a view", sql: "CREATE VIEW outbox AS SELECT 1", code: "pg.table_kind", class: outbox.Environment, remedy: "source.tables"},
 		{name: "role may not replicate", sql: tablesSQL, user: "app", code: "pg.permission", class: outbox.Environment, remedy: "ALTER ROLE"},
 	} {
@@ -100,6 +106,28 @@ func TestSchemaThatLeftThePublicationStops(t *testing.T) {
 				}
 				wantFault(t, rd.Fault(), "pg.publication_changed", outbox.PositionLost)
 				stopsBefore(t, r, rd.Feed.Last(), "pg.publication_changed")
+			})
+		})
+	}
+}
+
+// TestTableThatCameToTheOutboxStopsTheStream: its rows would be missing.
+func TestTableThatCameToTheOutboxStopsTheStream(t *testing.T) {
+	walstream.CheckPublicationEvery(t, 100*time.Millisecond)
+	for _, test := range []struct{ name, before, sql, code string }{
+		{"child", "", "CREATE TABLE outbox_2026 () INHERITS (outbox)", "pg.table_inherited"},
+		{"unlogged partition", "DROP TABLE outbox; CREATE TABLE outbox (id varchar(64) PRIMARY KEY, aggregatetype text, aggregateid text, type text, payload text) PARTITION BY LIST (id); CREATE TABLE p1 PARTITION OF outbox DEFAULT",
+			"CREATE UNLOGGED TABLE p2 PARTITION OF outbox FOR VALUES IN ('z')", "pg.table_unlogged"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			onEach(t, 13, func(t *testing.T, d *servers.Database) {
+				r := rig(t, d)
+				r.Exec(t, test.before)
+				rd := r.Start(t, r.Begun(t), false, true)
+				r.Exec(t, somebodysRow)
+				rd.Until("a row", func(f *sourcetest.Feed) bool { return len(f.IDs) > 0 })
+				r.Exec(t, test.sql)
+				wantFault(t, rd.Fault(), test.code, outbox.Environment)
 			})
 		})
 	}

@@ -45,6 +45,9 @@ func (w *watch) tick(ctx context.Context) error {
 	if err := w.publicationCovers(ctx, true); err != nil {
 		return err
 	}
+	if _, err := w.tableStates(ctx, w.ask); err != nil { // a partition or a child may have come
+		return err
+	}
 	err = w.spareUpdates(ctx)
 	w.stream.pos.Published = w.published
 	return err
