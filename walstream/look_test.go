@@ -1,6 +1,7 @@
 package walstream_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -106,6 +107,27 @@ func TestSchemaThatLeftThePublicationStops(t *testing.T) {
 				}
 				wantFault(t, rd.Fault(), "pg.publication_changed", outbox.PositionLost)
 				stopsBefore(t, r, rd.Feed.Last(), "pg.publication_changed")
+			})
+		})
+	}
+}
+
+// TestPublicationOfPartitionsIsNamed: the table is in it, and its rows have the names of the partitions. The remedy works.
+func TestPublicationOfPartitionsIsNamed(t *testing.T) {
+	for _, members := range []string{"TABLE outbox", "ALL TABLES", "TABLE other"} {
+		t.Run(members, func(t *testing.T) {
+			onEach(t, 13, func(t *testing.T, d *servers.Database) {
+				r := rig(t, d)
+				r.Exec(t, "DROP TABLE outbox; CREATE TABLE outbox (id varchar(64) PRIMARY KEY, aggregatetype text, aggregateid text, type text, payload text) PARTITION BY LIST (id); CREATE TABLE p1 PARTITION OF outbox DEFAULT")
+				r.Exec(t, "CREATE PUBLICATION "+d.Name+" FOR "+members)
+				err := r.Start(t, nil, false, true).Fault()
+				wantFault(t, err, "pg.publication_changed", outbox.Environment)
+				var f *outbox.Fault
+				if !errors.As(err, &f) || !strings.Contains(f.Remedy, "publish_via_partition_root = true") {
+					t.Fatalf("%v has the wrong remedy", err)
+				}
+				r.Exec(t, f.Remedy)
+				r.Begun(t)
 			})
 		})
 	}

@@ -11,6 +11,7 @@ import (
 type publicationState struct {
 	inserts bool
 	updates bool
+	root    bool                 // rows of partitions are those of their table
 	tables  map[tableName]string // why the table's rows are not all published; "" when they are
 	stamp   string               // another one after any change of the publication itself
 	before  string               // stamp before the last change, where that was ours
@@ -23,7 +24,7 @@ type publicationState struct {
 // publicationState returns nil when there is no publication of our name.
 func (s *Source) publicationState(ctx context.Context, ask querier, version int) (*publicationState, error) {
 	name := quoteLiteral(s.cfg.Source.Postgres.Publication)
-	rows, err := ask(ctx, `SELECT pubinsert, p.oid || '.' || p.xmin, pubupdate, coalesce(description, ''), d.xmin = p.xmin FROM pg_publication p
+	rows, err := ask(ctx, `SELECT pubinsert, p.oid || '.' || p.xmin, pubupdate, coalesce(description, ''), d.xmin = p.xmin, pubviaroot FROM pg_publication p
 		LEFT JOIN pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_publication'::regclass WHERE pubname = `+name)
 	if err != nil {
 		return nil, transient("pg.connection", "look at publication %s: %w", s.cfg.Source.Postgres.Publication, plain(err))
@@ -31,7 +32,7 @@ func (s *Source) publicationState(ctx context.Context, ask querier, version int)
 	if len(rows) == 0 {
 		return nil, nil
 	}
-	state := &publicationState{inserts: rows[0].bool(0), updates: rows[0].bool(2), stamp: rows[0][1], tables: map[tableName]string{}, stamps: map[tableName]string{}, schemas: map[tableName]string{}, oids: map[tableName]uint32{}}
+	state := &publicationState{inserts: rows[0].bool(0), updates: rows[0].bool(2), root: rows[0].bool(5), stamp: rows[0][1], tables: map[tableName]string{}, stamps: map[tableName]string{}, schemas: map[tableName]string{}, oids: map[tableName]uint32{}}
 	comment, before, _ := strings.Cut(rows[0][3], ourChange)
 	state.comment = strings.TrimSuffix(comment, "\n")
 	if rows[0].bool(4) {
@@ -118,6 +119,12 @@ func (h *session) coveringPublication(ctx context.Context, stored bool) (*public
 		if ok {
 			return fault("pg.publication_changed", fmt.Sprintf("ALTER PUBLICATION %s SET TABLE %s", quoteIdent(pub), t.sql()), "publication %s has %s for %s", pub, why, t)
 		}
+		if partitioned, err := h.partitioned(ctx, t); err != nil {
+			return nil, err
+		} else if partitioned && !state.root {
+			return fault("pg.publication_changed", fmt.Sprintf("ALTER PUBLICATION %s SET (publish_via_partition_root = true)", quoteIdent(pub)),
+				"publication %s gives the rows of %s the names of its partitions", pub, t)
+		}
 		if h.cfg.Source.Postgres.Create && !h.watching {
 			if err := exec(ctx, h.cat, sql); err == nil {
 				h.log.Warn("table added to the publication: its rows are streamed from now on", "publication", pub, "table", t.String())
@@ -131,6 +138,15 @@ func (h *session) coveringPublication(ctx context.Context, stored bool) (*public
 		return h.publicationState(ctx, h.ask, h.version)
 	}
 	return state, nil
+}
+
+func (h *session) partitioned(ctx context.Context, t tableName) (bool, error) {
+	rows, err := h.ask(ctx, fmt.Sprintf(`SELECT c.relkind = 'p' FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s`,
+		quoteLiteral(t.schema), quoteLiteral(t.name)))
+	if err != nil {
+		return false, transient("pg.connection", "look for table %s: %w", t, plain(err))
+	}
+	return len(rows) > 0 && rows[0].bool(0), nil
 }
 
 // ourChange leads from the comment of the publication to the stamp that it had before we changed it. Both are written in
