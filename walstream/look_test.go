@@ -112,6 +112,18 @@ func TestSchemaThatLeftThePublicationStops(t *testing.T) {
 	}
 }
 
+// TestColumnListIsComparedByName: a generated column in it does not make up for another (PostgreSQL 18).
+func TestColumnListIsComparedByName(t *testing.T) {
+	onEach(t, 18, func(t *testing.T, d *servers.Database) {
+		r := rig(t, d)
+		r.Exec(t, "ALTER TABLE outbox ADD COLUMN g text GENERATED ALWAYS AS (id || 'x') STORED")
+		r.Exec(t, "CREATE PUBLICATION "+d.Name+" FOR TABLE outbox (id, g, aggregatetype, aggregateid, payload)")
+		wantFault(t, r.Start(t, nil, false, true).Fault(), "pg.publication_changed", outbox.Environment)
+		r.Exec(t, "ALTER PUBLICATION "+d.Name+" SET TABLE outbox (id, g, aggregatetype, aggregateid, type, payload)")
+		r.Begun(t)
+	})
+}
+
 // TestPublicationOfPartitionsIsNamed: the table is in it, and its rows have the names of the partitions. The remedy works.
 func TestPublicationOfPartitionsIsNamed(t *testing.T) {
 	for _, members := range []string{"TABLE outbox", "ALL TABLES", "TABLE other"} {

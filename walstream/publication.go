@@ -41,8 +41,8 @@ func (s *Source) publicationState(ctx context.Context, ask querier, version int)
 	filter, cols, schema := "''", "''", "''"
 	if version >= 150000 {
 		filter = "coalesce(rowfilter, '')"
-		cols = `CASE WHEN array_length(attnames, 1) < (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = format('%I.%I', schemaname, tablename)::regclass
-			AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '') THEN 'a list of columns' ELSE '' END`
+		cols = `CASE WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = format('%I.%I', schemaname, tablename)::regclass
+			AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.attname <> ALL(attnames)) THEN 'a list of columns' ELSE '' END`
 	}
 	if version >= 150000 { // the last is written anew when a table moves to another schema
 		schema = `(SELECT pn.oid || '.' || pn.xmin || '.' || d.xmin FROM pg_publication_namespace pn JOIN pg_publication p ON p.oid = pn.pnpubid
