@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"outferry/internal/servers"
@@ -139,6 +140,22 @@ func TestStartProvesThatTheLogGoesOn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSlotOfTwoPhasesIsRefused: it would bring prepared transactions in messages of their own. The remedy works.
+func TestSlotOfTwoPhasesIsRefused(t *testing.T) {
+	onEach(t, 14, func(t *testing.T, d *servers.Database) {
+		r := rig(t, d, ", create: false")
+		r.Exec(t, "CREATE PUBLICATION "+d.Name+" FOR TABLE outbox WITH (publish = 'insert', publish_via_partition_root = true)")
+		d.Exec(t, "SELECT pg_create_logical_replication_slot('"+d.Name+"', 'pgoutput', false, true)")
+		err := r.Start(t, nil, false, true).Fault()
+		wantFault(t, err, "pg.slot_foreign", outbox.Environment)
+		var f *outbox.Fault
+		_ = errors.As(err, &f)
+		_, sql, _ := strings.Cut(f.Remedy, ": ")
+		d.Exec(t, sql)
+		r.Begun(t)
+	})
 }
 
 // TestTableNamedLaterIsStreamedFromThenOn: it joins the publication, and the position of the others goes on.

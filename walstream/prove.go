@@ -20,6 +20,7 @@ type slotState struct {
 	plugin, database  string
 	logical           bool
 	temporary         bool
+	twoPhase          bool
 	activePID         int64 // 0: nobody reads it
 	restart           lsn
 	confirmed         lsn
@@ -33,13 +34,16 @@ type slotState struct {
 
 // slotState returns nil when there is no slot of our name.
 func (s *Source) slotState(ctx context.Context, c querier, version int) (*slotState, error) {
-	invalid := "''"
+	invalid, twoPhase := "''", "false"
+	if version >= 140000 {
+		twoPhase = "two_phase"
+	}
 	if version >= 170000 {
 		invalid = "coalesce(invalidation_reason, '')"
 	}
 	rows, err := c(ctx, `SELECT plugin, database, slot_type = 'logical', temporary, coalesce(active_pid, 0), restart_lsn, confirmed_flush_lsn,
 		coalesce(wal_status, ''), coalesce(safe_wal_size, -1), `+invalid+`,
-		coalesce(pg_wal_lsn_diff(w.now, restart_lsn)::bigint, 0), w.now
+		coalesce(pg_wal_lsn_diff(w.now, restart_lsn)::bigint, 0), w.now, `+twoPhase+`
 		FROM pg_replication_slots, (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS now) w
 		WHERE slot_name = `+quoteLiteral(s.cfg.Source.Postgres.Slot))
 	if err != nil {
@@ -50,7 +54,7 @@ func (s *Source) slotState(ctx context.Context, c querier, version int) (*slotSt
 	}
 	r := rows[0]
 	return &slotState{plugin: r[0], database: r[1], logical: r.bool(2), temporary: r.bool(3), activePID: r.int(4), restart: r.lsn(5), confirmed: r.lsn(6),
-		walStatus: r[7], safe: r.int(8), invalidated: r[9], retained: r.int(10), currentWAL: r.lsn(11)}, nil
+		walStatus: r[7], safe: r.int(8), invalidated: r[9], retained: r.int(10), currentWAL: r.lsn(11), twoPhase: r.bool(12)}, nil
 }
 
 // prove shows that the log goes on at pos without a gap, or says why that can't be shown. The server takes
@@ -173,6 +177,9 @@ func (h *session) usable(slot *slotState) error {
 		return environment("pg.slot_foreign", "choose another source.postgres.slot", "slot %s belongs to database %q", name, slot.database)
 	case slot.temporary:
 		return environment("pg.slot_foreign", "choose another source.postgres.slot", "slot %s is temporary", name)
+	case slot.twoPhase:
+		return environment("pg.slot_foreign", fmt.Sprintf("make it anew without two_phase: SELECT pg_drop_replication_slot(%s); %s", quoteLiteral(name), h.slotFunctionSQL()),
+			"slot %s brings prepared transactions before they are committed (two_phase)", name)
 	case slot.walStatus == "lost" || slot.invalidated != "" || slot.restart == 0:
 		reason := slot.invalidated
 		if reason == "" {
