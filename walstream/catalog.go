@@ -103,9 +103,9 @@ func (h *session) own(pos *position) {
 	}
 }
 
-// describe turns an announced relation into a table, or nil where it is not one of ours. Names, types and
-// order are the announcement's, true for the rows that follow; the catalog, which may be ahead, adds what
-// the protocol leaves out: NOT NULL, and what types made by users are.
+// describe turns an announced relation into a table, or nil where it is not one of ours. Names, types, modifiers and
+// order are the announcement's, true for the rows that follow; the catalog, whose table may be another by now, says
+// what those types are, and adds NOT NULL where the column still has its type.
 func (h *session) describe(ctx context.Context, m relationMessage) (*outbox.Table, error) {
 	ours := slices.ContainsFunc(h.cfg.Source.Tables, func(s string) bool { return parseTable(s) == tableName{m.schema, m.name} })
 	if !ours {
@@ -117,70 +117,51 @@ func (h *session) describe(ctx context.Context, m relationMessage) (*outbox.Tabl
 	h.ownOIDs = append(h.ownOIDs, m.oid)
 	h.tables[tableName{m.schema, m.name}.String()] = m.oid
 	t := &outbox.Table{Schema: m.schema, Name: m.name}
-	for _, c := range m.columns {
-		t.Columns = append(t.Columns, builtin(c.name, c.oid, c.mod))
+	if len(m.columns) == 0 {
+		return t, nil
 	}
-	known, err := columns(ctx, h.ask, fmt.Sprint(m.oid))
-	if err != nil {
-		return nil, err
-	}
+	var announced []string
 	for i, c := range m.columns {
-		if k, ok := known[c.name]; ok && k.oid == c.oid {
-			t.Columns[i] = k.Column
-		}
+		announced = append(announced, fmt.Sprintf("(%d, %s, %d::oid, %d)", i, quoteLiteral(c.name), c.oid, c.mod))
 	}
-	return t, nil
-}
-
-// catalogColumn is a column with the OID of its type as a row's announcement has it.
-type catalogColumn struct {
-	outbox.Column
-	oid       uint32
-	generated bool
-	place     int
-}
-
-// columns reads a table's columns from the catalog, by name.
-func columns(ctx context.Context, ask querier, oid string) (map[string]catalogColumn, error) {
-	rows, err := ask(ctx, `SELECT a.attname, a.atttypid, a.atttypmod, a.attnotnull OR t.typnotnull, format_type(a.atttypid, a.atttypmod),
-		CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE a.atttypid END, CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END,
-		coalesce(b.typtype, t.typtype), CASE WHEN coalesce(b.typcategory, t.typcategory) = 'A' THEN coalesce(b.typelem, t.typelem) ELSE 0 END,
-		coalesce((SELECT string_agg(e.enumlabel, chr(31) ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = coalesce(b.oid, t.oid)), ''), a.attgenerated <> ''
-		FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype
-		WHERE a.attrelid = `+oid+` AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`)
-	if err != nil {
-		return nil, transient("pg.connection", "read the columns of table %s: %w", oid, plain(err))
-	}
-	out := make(map[string]catalogColumn, len(rows))
-	for i, r := range rows {
-		c := catalogColumn{Column: builtin(r[0], uint32(r.int(5)), int32(r.int(6))), oid: uint32(r.int(1)), generated: r.bool(10), place: i}
-		c.Nullable, c.TypeName = !r.bool(3), r[4]
-		switch {
-		case r[7] == "e":
-			c.Kind, c.Labels = outbox.Enum, strings.Split(r[9], "\x1f")
-		case r[8] != "0" && c.Kind == outbox.Text:
-			c.Kind = outbox.Array
-		}
-		out[r[0]] = c
-	}
-	return out, nil
+	var err error
+	t.Columns, err = columns(ctx, h.ask, t, fmt.Sprintf(`SELECT v.place, v.name, v.type, v.mod, coalesce(a.attnotnull, false) FROM (VALUES %s) v(place, name, type, mod)
+		LEFT JOIN pg_attribute a ON a.attrelid = %d AND a.attname = v.name AND a.atttypid = v.type AND a.attnum > 0 AND NOT a.attisdropped`, strings.Join(announced, ", "), m.oid))
+	return t, err
 }
 
 // tableOf describes a table as the catalog has it now, without generated columns, which the log leaves out too.
 func tableOf(ctx context.Context, ask querier, t tableState) (*outbox.Table, error) {
-	known, err := columns(ctx, ask, t.oid)
-	if err != nil {
-		return nil, err
-	}
-	ordered := make([]catalogColumn, len(known))
-	for _, c := range known {
-		ordered[c.place] = c
-	}
 	out := &outbox.Table{Schema: t.schema, Name: t.name}
-	for _, c := range ordered {
-		if !c.generated {
-			out.Columns = append(out.Columns, c.Column)
+	var err error
+	out.Columns, err = columns(ctx, ask, out, `SELECT attnum, attname, atttypid, atttypmod, attnotnull FROM pg_attribute
+		WHERE attrelid = `+t.oid+` AND attnum > 0 AND NOT attisdropped AND attgenerated = ''`)
+	return out, err
+}
+
+// columns describes columns of which the query from tells place, name, type, modifier and NOT NULL. A domain is what lies
+// below it, however many domains there are in between.
+func columns(ctx context.Context, ask querier, t *outbox.Table, from string) ([]outbox.Column, error) {
+	rows, err := ask(ctx, `WITH RECURSIVE c(place, name, type, mod, needed) AS (`+from+`), b(place, type, mod, needed) AS (
+			SELECT place, type, mod, needed FROM c
+			UNION ALL SELECT b.place, d.typbasetype, d.typtypmod, b.needed OR d.typnotnull FROM b JOIN pg_type d ON d.oid = b.type WHERE d.typtype = 'd')
+		SELECT c.name, b.type, b.mod, b.needed, format_type(c.type, c.mod), coalesce(t.typtype, ''), coalesce(t.typcategory = 'A' AND t.typelem <> 0, false),
+		coalesce((SELECT string_agg(e.enumlabel, chr(31) ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = b.type), '')
+		FROM c JOIN b ON b.place = c.place LEFT JOIN pg_type t ON t.oid = b.type WHERE t.typtype IS DISTINCT FROM 'd' ORDER BY c.place`)
+	if err != nil {
+		return nil, transient("pg.connection", "read the columns of table %s: %w", t, plain(err))
+	}
+	out := make([]outbox.Column, len(rows))
+	for i, r := range rows {
+		c := builtin(r[0], uint32(r.int(1)), int32(r.int(2)))
+		c.Nullable, c.TypeName = !r.bool(3), r[4]
+		switch {
+		case r[5] == "e":
+			c.Kind, c.Labels = outbox.Enum, strings.Split(r[7], "\x1f")
+		case r.bool(6) && c.Kind == outbox.Text:
+			c.Kind = outbox.Array
 		}
+		out[i] = c
 	}
 	return out, nil
 }
