@@ -25,3 +25,10 @@ func transient(code string, format string, args ...any) error {
 func unreadable(format string, args ...any) error {
 	return &outbox.Fault{Code: "pg.unreadable", Class: outbox.Internal, Err: fmt.Errorf(format, args...)}
 }
+
+// notUTF8 reports whether the server refuses to send a text, which it has stored, in UTF-8: each try ends the same.
+func notUTF8(sqlstate string) bool { return sqlstate == "22021" || sqlstate == "22P05" }
+
+func encodingFault(remedy string, err error) error {
+	return &outbox.Fault{Code: "row.encoding", Class: outbox.Internal, Err: err, Remedy: remedy}
+}

@@ -232,6 +232,8 @@ func (h *session) awaitSlot(ctx context.Context, cause error) error {
 func (s *Source) streamFault(code string, err error) error {
 	slot := s.cfg.Source.Postgres.Slot
 	switch code {
+	case "22021", "22P05": // beside a snapshot that was cut off
+		return encodingFault("correct the row, or delete it, and start over with outferry offsets reset NAME", err)
 	case "42704":
 		return lost("pg.slot_missing", "the slot or its publication is gone, or the publication is younger than the slot's position; "+acceptGap, err)
 	case "55000":

@@ -200,6 +200,8 @@ func (h *session) readFault(t tableName, err error) error {
 	case sqlState(err) == "42501":
 		return environment("pg.permission", fmt.Sprintf("run as the table's owner: GRANT SELECT ON %s TO %s; where row security hides rows the role needs BYPASSRLS; or set source.snapshot to no_data", t.sql(), quoteIdent(h.cfg.Source.User)),
 			"snapshot of %s: %w", t, plain(err))
+	case notUTF8(sqlState(err)):
+		return encodingFault("correct the row, or delete it", fmt.Errorf("snapshot of %s: a row has text that is not UTF-8: %w", t, plain(err)))
 	}
 	return transient("pg.connection", "snapshot of %s: %w", t, plain(err))
 }

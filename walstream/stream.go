@@ -370,6 +370,11 @@ func (st *stream) serverError(body []byte) error {
 	if err := e.Decode(body); err != nil {
 		return transient("pg.protocol", "read error of the server: %w", err)
 	}
+	if notUTF8(e.Code) && st.asm.open {
+		tx := st.asm.tx
+		return encodingFault(fmt.Sprintf("pass the transaction by, with all of its rows: outferry offsets set NAME --lsn %s --accept-gap; and correct what writes them", tx.final+1),
+			fmt.Errorf("read transaction %d at %s: a row has text that is not UTF-8: %s (SQLSTATE %s)", tx.xid, tx.final, e.Message, e.Code))
+	}
 	return st.streamFault(e.Code, fmt.Errorf("stream from slot %s: %s (SQLSTATE %s)", st.cfg.Source.Postgres.Slot, e.Message, e.Code))
 }
 
