@@ -11,7 +11,9 @@ import (
 )
 
 const (
-	acceptGap      = "rows since the stored position may be missing from Kafka: compare, then go on with outferry offsets set NAME --accept-gap, or start over with outferry offsets reset NAME"
+	goOn           = "compare, then go on with outferry offsets set NAME --accept-gap, or start over with outferry offsets reset NAME"
+	acceptGap      = "rows since the stored position may be missing from Kafka: " + goOn
+	meanwhile      = "rows committed since that change may be missing from Kafka, also some before the stored position, which moves on without them: " + goOn
 	restoredRemedy = "the server looks restored from a backup: compare it with Kafka, then outferry offsets set NAME --accept-gap"
 )
 

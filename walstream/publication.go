@@ -95,7 +95,7 @@ func (h *session) coveringPublication(ctx context.Context, stored bool) (*public
 	pub := h.cfg.Source.Postgres.Publication
 	fault := func(code, remedy, format string, args ...any) (*publicationState, error) {
 		if stored {
-			return nil, lost(code, remedy+"; rows committed meanwhile are missing: "+acceptGap, fmt.Errorf(format, args...))
+			return nil, lost(code, remedy+"; "+meanwhile, fmt.Errorf(format, args...))
 		}
 		return nil, environment(code, remedy, format, args...)
 	}
@@ -215,7 +215,7 @@ func (p published) goesOn(now published, before, name string) error {
 			if table == "" {
 				what = "publication " + name + " was altered or made anew"
 			}
-			return lost("pg.publication_changed", "rows committed meanwhile may be missing: "+acceptGap, errors.New(what))
+			return lost("pg.publication_changed", meanwhile, errors.New(what))
 		}
 	}
 	return nil
