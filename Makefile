@@ -1,8 +1,8 @@
 # make build      the binary, static, in bin/
 # make test       vet, format check, and every test against real PostgreSQL 15 and 18, MySQL 8.0, MariaDB 10.11 and Kafka
+#                 then the example: compose, snippets, e2e
 # make test-all   the same against every PostgreSQL, MySQL and MariaDB version that can be had
 # make test-mysql the tests of the binlog source alone, on every MySQL and MariaDB
-#                 then the example: compose, snippets, e2e
 # make faults     of these alone the built binary under kills, crashes and cut links
 # make soak       the faults of internal/faults for longer: more kills, longer pauses
 # make compose    docker-compose.yml and the Dockerfiles, read by Docker's own loader and parser (a module of its own)
@@ -78,7 +78,7 @@ bench: tools
 	go run ./bench $(BENCHFLAGS)
 
 bench-debezium: tools
-	go run ./bench -debezium $(BENCHFLAGS)
+	go run ./bench -debezium -shapes 200B,1-row -rates 2000 -rounds 2 $(BENCHFLAGS)
 
 # Wall clock: compare on the machine and at the load of the baseline, or write another with bench-baseline first.
 bench-go: BENCH_OUT = bin/bench

@@ -29,16 +29,16 @@ func main() {
 	o := bench.Options{}
 	engines := flag.String("engines", "postgres15,mysql8.0,mariadb10", "databases, as in postgres15,mysql8.0,mariadb10")
 	shapes := flag.String("shapes", "200B,1KiB,1-row", "what the outbox holds; all, or names of: "+strings.Join(bench.ShapeNames(), ","))
-	flag.IntVar(&o.Rows, "rows", 500_000, "rows of a backlog at 200 bytes, four times as many on MySQL and MariaDB; what takes longer to write has fewer")
+	flag.IntVar(&o.Rows, "rows", 1_200_000, "rows of a backlog at 200 bytes, twice as many on MySQL and MariaDB; what takes longer to write has fewer")
 	flag.IntVar(&o.Rounds, "rounds", 3, "rounds; in each every subject runs once, in turn")
 	paces := flag.String("rates", "500,2000", "rows a second for the latency runs, 70% is of the capacity measured in this run; empty for none")
 	flag.DurationVar(&o.Time, "time", 15*time.Second, "of each latency run")
-	flag.BoolVar(&o.Small, "cold", true, "cold start and idle too")
+	flag.BoolVar(&o.Cold, "cold", true, "cold start and idle too")
 	flag.BoolVar(&o.Debezium, "debezium", false, "Kafka Connect with Debezium too")
-	flag.BoolVar(&o.Others, "compressions", false, "Outferry with none, snappy and zstd too")
+	flag.BoolVar(&o.Compressions, "compressions", false, "Outferry with none, snappy and zstd too")
 	out := flag.String("out", "bench/results", "directory of the result")
 	plot := flag.String("plot", "", "print and plot a result that is there already, and measure nothing")
-	limit := flag.Duration("timeout", 3*time.Hour, "of the whole")
+	limit := flag.Duration("timeout", 6*time.Hour, "of the whole")
 	flag.Parse()
 	if *plot != "" {
 		exit(show(*plot))
@@ -101,7 +101,7 @@ func quoted(args []string) (q []string) {
 }
 
 func commit() string {
-	b, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
+	b, err := exec.Command("git", "describe", "--always", "--dirty", "--exclude=*").Output()
 	if err != nil {
 		return "unknown"
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -81,7 +83,7 @@ func (c *Child) position(ctx context.Context) (out ChildResult, err error) {
 	return out, err
 }
 
-// reader takes all rows and lets them go. The clock begins with the first batch, whose rows do not count; with the start, where they are the most.
+// reader takes all rows and lets them go. The clock begins with the first batch, whose rows do not count; with the start, where they are most of all.
 func (c *Child) reader(ctx context.Context) (out ChildResult, err error) {
 	type mark struct {
 		at   time.Time
@@ -131,11 +133,20 @@ func (c *Child) read(ctx context.Context, from outbox.Position, done func(*outbo
 	}
 }
 
-// producer sends what the rows become, in transactions of as many as a pipeline's.
+// producerCommits is as often as a pipeline commits under load.
+const producerCommits = 250 * time.Millisecond
+
+// lot is records in memory that is used again when all of them are acknowledged.
+type lot struct {
+	filler *filler
+	sent   sync.WaitGroup
+}
+
+// producer sends what the rows become, in transactions.
 func (c *Child) producer(ctx context.Context) (out ChildResult, err error) {
-	const perTx = 20000
+	const perLot = 20_000
 	cl, err := kgo.NewClient(kgo.SeedBrokers(c.Broker), kgo.TransactionalID(c.Prefix), kgo.RequiredAcks(kgo.AllISRAcks()), kgo.ProducerBatchCompression(kgo.Lz4Compression()),
-		kgo.MaxBufferedRecords(perTx), kgo.DefaultProduceTopic(c.Prefix+"t0"), kgo.ProducerLinger(0), kgo.MetadataMinAge(100*time.Millisecond), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))
+		kgo.MaxBufferedRecords(2*perLot), kgo.DefaultProduceTopic(c.Prefix+"t0"), kgo.ProducerLinger(5*time.Millisecond), kgo.MetadataMinAge(100*time.Millisecond), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))
 	if err != nil {
 		return out, err
 	}
@@ -143,29 +154,44 @@ func (c *Child) producer(ctx context.Context) (out ChildResult, err error) {
 	if err := ready(ctx, cl, c.Prefix, &c.Shape); err != nil {
 		return out, err
 	}
-	records := newFiller(&c.Shape, c.Prefix, perTx)
+	lots := [2]*lot{{filler: newFiller(&c.Shape, c.Prefix, perLot)}, {filler: newFiller(&c.Shape, c.Prefix, perLot)}}
 	began, cpu := time.Now(), processorTime()
-	for from := 0; from < c.Shape.Rows; from += perTx {
-		if err := cl.BeginTransaction(); err != nil {
-			return out, err
-		}
-		var failed error
-		for i := from; i < min(from+perTx, c.Shape.Rows); i++ {
-			cl.Produce(ctx, records.record(i-from, i), func(_ *kgo.Record, err error) {
-				if err != nil {
-					failed = err
-				}
-			})
-		}
-		if err := errors.Join(cl.Flush(ctx), failed); err != nil {
-			return out, err
-		}
-		if err := cl.EndTransaction(ctx, kgo.TryCommit); err != nil {
+	for from := 0; from < c.Shape.Rows; {
+		if from, err = c.transaction(ctx, cl, lots, from); err != nil {
 			return out, err
 		}
 	}
 	out.Seconds, out.CPU = time.Since(began).Seconds(), (processorTime() - cpu).Seconds()
 	return out, nil
+}
+
+// transaction sends rows from one on until a commit is due, and returns the next.
+func (c *Child) transaction(ctx context.Context, cl *kgo.Client, lots [2]*lot, from int) (int, error) {
+	if err := cl.BeginTransaction(); err != nil {
+		return from, err
+	}
+	began := time.Now()
+	var failed atomic.Pointer[error]
+	for n := 0; from < c.Shape.Rows && time.Since(began) < producerCommits; n++ {
+		l := lots[n%2]
+		l.sent.Wait()
+		for at := 0; at < len(l.filler.records) && from < c.Shape.Rows; at, from = at+1, from+1 {
+			l.sent.Add(1)
+			cl.Produce(ctx, l.filler.record(at, from), func(_ *kgo.Record, err error) {
+				if err != nil {
+					failed.CompareAndSwap(nil, &err)
+				}
+				l.sent.Done()
+			})
+		}
+	}
+	if err := cl.Flush(ctx); err != nil {
+		return from, err
+	}
+	if err := failed.Load(); err != nil { // the client would commit the rest
+		return from, *err
+	}
+	return from, cl.EndTransaction(ctx, kgo.TryCommit)
 }
 
 // ready takes what a client does once out of the measurement: it knows the topics, which are new, and has its producer id.

@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -150,16 +149,25 @@ func (w *worker) request(ctx context.Context, method, path string, body any) ([]
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
 	if err == nil && resp.StatusCode >= 300 {
-		err = fmt.Errorf("%s %s: %s: %.1000s", method, path, resp.Status, answer)
+		err = &refused{resp.StatusCode, fmt.Sprintf("%s %s: %s: %.1000s", method, path, resp.Status, answer)}
 	}
 	return answer, err
 }
+
+// refused is an answer that is none of success.
+type refused struct {
+	status int
+	text   string
+}
+
+func (r *refused) Error() string { return r.text }
 
 // create makes a connector. The worker may still be joining its group, which it says with a conflict.
 func (w *worker) create(ctx context.Context, name string, config map[string]string) error {
 	for {
 		_, err := w.request(ctx, http.MethodPut, "/connectors/"+name+"/config", config)
-		if err == nil || !strings.Contains(err.Error(), "409") && !strings.Contains(err.Error(), "503") {
+		var no *refused
+		if !errors.As(err, &no) || no.status != http.StatusConflict && no.status != http.StatusServiceUnavailable {
 			return err
 		}
 		if err := pause(ctx, 100*time.Millisecond); err != nil {
@@ -168,25 +176,48 @@ func (w *worker) create(ctx context.Context, name string, config map[string]stri
 	}
 }
 
+// state of the connector's task: RUNNING, or another; an error where it failed.
+func (w *worker) state(ctx context.Context, name string) (string, error) {
+	answer, err := w.request(ctx, http.MethodGet, "/connectors/"+name+"/status", nil)
+	if err != nil {
+		return "UNKNOWN", nil // it is asked again
+	}
+	var s struct {
+		Tasks []struct{ State, Trace string }
+	}
+	if err := json.Unmarshal(answer, &s); err != nil || len(s.Tasks) == 0 {
+		return "UNASSIGNED", err
+	}
+	if t := s.Tasks[0]; t.State == "FAILED" {
+		return t.State, fmt.Errorf("the task of %s failed: %.1500s", name, t.Trace)
+	}
+	return s.Tasks[0].State, nil
+}
+
 // running waits until the connector's task runs.
 func (w *worker) running(ctx context.Context, name string) error {
 	for {
-		var s struct {
-			Connector struct{ State string }
-			Tasks     []struct{ State, Trace string }
-		}
-		answer, err := w.request(ctx, http.MethodGet, "/connectors/"+name+"/status", nil)
-		if err == nil && json.Unmarshal(answer, &s) == nil && len(s.Tasks) > 0 {
-			switch s.Tasks[0].State {
-			case "RUNNING":
-				return nil
-			case "FAILED":
-				return fmt.Errorf("the task of %s failed: %.1500s", name, s.Tasks[0].Trace)
-			}
+		state, err := w.state(ctx, name)
+		if err != nil || state == "RUNNING" {
+			return err
 		}
 		if err := pause(ctx, 100*time.Millisecond); err != nil {
-			return errors.Join(err, fmt.Errorf("task of %s does not run: %.500s", name, answer))
+			return fmt.Errorf("wait for the task of %s, which is %s: %w", name, state, err)
 		}
+	}
+}
+
+// progress is that of the topics, and looks each ten seconds whether the task has failed.
+func (w *worker) progress(name string, of func(context.Context) (int, error)) func(context.Context) (int, error) {
+	looked := time.Now()
+	return func(ctx context.Context) (int, error) {
+		if time.Since(looked) > 10*time.Second {
+			looked = time.Now()
+			if _, err := w.state(ctx, name); err != nil {
+				return 0, err
+			}
+		}
+		return of(ctx)
 	}
 }
 

@@ -30,7 +30,7 @@ type Engine interface {
 	Text(sql string) string
 }
 
-// NewEngine starts a server: postgres15, mysql8.0, mariadb10 and their like.
+// newEngine starts a server: postgres15, mysql8.0, mariadb10 and their like.
 func newEngine(t *stand, name string) (Engine, error) {
 	switch {
 	case strings.HasPrefix(name, "postgres"):
@@ -77,9 +77,7 @@ func (p *postgresEngine) New(s *Shape) error {
 	p.Exec(fmt.Sprintf(`GRANT CREATE ON DATABASE %s TO outferry; GRANT ALL ON SCHEMA public TO outferry; SET ROLE outferry;
 		%s; CREATE TABLE docs (n int PRIMARY KEY, text text); CREATE TABLE other (n bigint, text text); RESET ROLE; GRANT INSERT ON outbox TO app`, p.db.Name, load.PostgresTable("outbox", s)))
 	texts := s.Texts()
-	for i, text := range texts {
-		p.db.Exec(p.stand, "INSERT INTO docs VALUES ($1, $2)", i, text)
-	}
+	p.db.Exec(p.stand, "INSERT INTO docs SELECT n - 1, text FROM unnest($1::text[]) WITH ORDINALITY d(text, n)", texts)
 	foreign := ""
 	if s.Foreign > 0 {
 		foreign = fmt.Sprintf("INSERT INTO other SELECT g, d.text FROM generate_series(1, %d) g JOIN docs d ON d.n = g %% %d;", s.Foreign, len(texts))
@@ -136,8 +134,13 @@ func (m *mysqlEngine) New(s *Shape) error {
 	m.reset()
 	m.Exec(load.MySQLTable("outbox", s) + `; CREATE TABLE docs (n int PRIMARY KEY, text mediumtext); CREATE TABLE nums (n int PRIMARY KEY); CREATE TABLE other (n bigint, text mediumtext)`)
 	texts := s.Texts()
-	for i, text := range texts {
-		m.db.Exec(m.stand, "INSERT INTO docs VALUES (?, ?)", i, text)
+	for at := 0; at < len(texts); at += 500 {
+		some := texts[at:min(at+500, len(texts))]
+		var args []any
+		for i, text := range some {
+			args = append(args, at+i, text)
+		}
+		m.db.Exec(m.stand, "INSERT INTO docs VALUES (?, ?)"+strings.Repeat(", (?, ?)", len(some)-1), args...)
 	}
 	m.Exec("INSERT INTO nums WITH RECURSIVE r AS (SELECT 0 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 999) SELECT n FROM r")
 	foreign := ""

@@ -47,8 +47,14 @@ func paced(ctx context.Context, r *Rig, e Engine, s *Shape, prefix string, p loa
 	case wrote != nil:
 		return nil, fmt.Errorf("write at a pace: %w", wrote)
 	}
-	if err := errors.Join(read, arrivals.Verdict.Err()); err != nil {
-		run.Fault = err.Error()
+	if run.WholeRate < 0.95*float64(p.Rate) {
+		wrote = fmt.Errorf("only %.0f rows a second could be written", run.WholeRate)
+	}
+	if read = errors.Join(read, wrote, arrivals.Verdict.Err()); read == nil {
+		read = t.readBack(ctx, run)
+	}
+	if read != nil {
+		run.Fault = read.Error()
 	}
 	q := load.Latencies(w.Committed, arrivals.At, began.Add(p.Warm))
 	run.P50, run.P90, run.P99, run.P999, run.Max = q.P50, q.P90, q.P99, q.P999, q.Max

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"math/rand/v2"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -22,9 +24,10 @@ type Options struct {
 	Rounds   int
 	Rates    []string
 	Time     time.Duration
-	Small    bool // cold start and idle
+	Cold     bool // cold start and idle too
 	Debezium bool
-	Others   bool // other compressions
+
+	Compressions bool // those that are not the default too
 }
 
 // ShapeNames are those that Options.Shapes may hold.
@@ -57,6 +60,7 @@ type measurement struct {
 	result *Result
 	say    io.Writer
 	slow   map[string]float64 // events a second with one-row transactions, or else the slowest shape, by engine
+	order  *rand.Rand
 }
 
 // Measure does all that the options ask for. What was measured comes back also with an error.
@@ -70,13 +74,15 @@ func Measure(ctx context.Context, o Options, say io.Writer) (*Result, error) {
 		return nil, err
 	}
 	defer rig.Close()
-	m := &measurement{Options: o, rig: rig, say: say, slow: map[string]float64{}, result: &Result{
-		Date: time.Now().UTC().Format(time.RFC3339), Machine: ThisMachine(), BinaryMB: rig.BinaryMB(), Settings: settings, Versions: versions()}}
+	seed := uint64(time.Now().UnixNano())
+	m := &measurement{Options: o, rig: rig, say: say, slow: map[string]float64{}, order: rand.New(rand.NewPCG(seed, 0)), result: &Result{
+		Date: time.Now().UTC().Format(time.RFC3339), Machine: ThisMachine(), BinaryMB: rig.BinaryMB(), Settings: settings(), Versions: versions(), OrderSeed: seed}}
 	if err := m.warmUp(ctx); err != nil {
 		return nil, fmt.Errorf("warm the broker up: %w", err)
 	}
 	for _, name := range o.Engines {
 		if err := attempt(func() error { return m.engine(ctx, name, shapes) }); err != nil {
+			m.result.Incomplete = fmt.Sprintf("%s: %v", name, err)
 			return m.result, fmt.Errorf("%s: %w", name, err)
 		}
 	}
@@ -95,14 +101,20 @@ func (m *measurement) warmUp(ctx context.Context) error {
 	return nil
 }
 
-var settings = []string{
-	"everything on one machine, over loopback",
-	"outferry: its defaults; exactly once, lz4, metrics on",
-	"kafka: one node, 1 GiB of heap, G1, warmed up with 2,000,000 records, and with 75,000 at 1,000/s before latencies; topics of 4 partitions, or of 1 where there are 200",
-	"postgres: fsync on, synchronous_commit off while a backlog is written and on in latency runs, 256 MiB of shared buffers",
-	"mysql, mariadb: ROW, FULL image, FULL metadata, sync_binlog=0, innodb_flush_log_at_trx_commit=2",
-	"debezium: " + debeziumVersion + " in Kafka Connect " + kafkaVersion + ", a fresh worker with -Xmx2G for each run; its start is not counted, but for the cold start",
-	"producer alone: franz-go, transactions of 20,000 records, lz4, acks=all",
+func settings() []string {
+	list := []string{
+		"everything on one machine, over loopback",
+		"outferry: its defaults; exactly once, lz4, metrics on" + outferryDefaults(),
+		"kafka: one node, 1 GiB of heap, G1, warmed up with 2,000,000 records, and with 75,000 at 1,000/s before latencies; topics of 4 partitions, or of 1 where there are 200",
+		"postgres: fsync on, synchronous_commit off while a backlog is written and on in latency runs, 256 MiB of shared buffers",
+		"mysql, mariadb: ROW, FULL image, FULL metadata, sync_binlog=0, innodb_flush_log_at_trx_commit=2",
+		"debezium: " + debeziumVersion + " in Kafka Connect " + kafkaVersion + ", a fresh worker with -Xmx2G for each run; its start is not counted, but for the cold start",
+		"producer alone: franz-go, a transaction each " + producerCommits.String() + ", linger 5 ms, lz4, acks=all",
+	}
+	for _, name := range slices.Sorted(maps.Keys(profiles)) {
+		list = append(list, fmt.Sprintf("debezium %s: %v", name, profiles[name]))
+	}
+	return append(list, fmt.Sprintf("debezium tuned exactly once: %v besides", boundary))
 }
 
 func versions() map[string]string {
@@ -127,13 +139,10 @@ func (m *measurement) engine(ctx context.Context, name string, shapes []*Shape) 
 	if err != nil {
 		return err
 	}
-	for i, shape := range shapes {
+	for _, shape := range shapes {
 		s := enough(e, shape)
 		if err := e.New(s); err != nil {
 			return err
-		}
-		if i == 0 {
-			m.result.Versions[e.Name()] = e.Version()
 		}
 		if err := m.drains(ctx, e, s); err != nil {
 			return fmt.Errorf("shape %s: %w", s.Name, err)
@@ -142,11 +151,11 @@ func (m *measurement) engine(ctx context.Context, name string, shapes []*Shape) 
 	return m.rest(ctx, e)
 }
 
-// enough is a shape with rows for a steady part: a binlog is read several times as fast as a slot.
+// enough is a shape with rows for a steady part: a binlog is read faster than a slot.
 func enough(e Engine, s *Shape) *Shape {
 	more := *s
 	if _, binlog := e.(*mysqlEngine); binlog && s.Rows > s.PerTx {
-		more.Rows *= 4
+		more.Rows *= 2
 	}
 	return &more
 }
@@ -159,6 +168,8 @@ func (m *measurement) subjects(e Engine, s *Shape) []Subject {
 	} else {
 		if tool, ok := FindBinlogTool(m.rig, e, s); ok {
 			list = append(list, tool)
+		} else {
+			m.printf("%s: no program to read its log with was found: install mysqlbinlog, or mariadb-binlog\n", e.Name())
 		}
 		list = append(list, NewPart(m.rig, e, s, "reader"))
 	}
@@ -170,7 +181,7 @@ func (m *measurement) subjects(e Engine, s *Shape) []Subject {
 			}
 		}
 	}
-	if m.Others {
+	if m.Compressions {
 		for _, c := range []string{"none", "snappy", "zstd"} {
 			list = append(list, NewOutferry(m.rig, e, s, "outferry "+c, "  compression: "+c+"\n"))
 		}
@@ -192,9 +203,9 @@ func (m *measurement) drains(ctx context.Context, e Engine, s *Shape) error {
 	}
 	m.printf("%s %s: %d rows written in %s\n", e.Name(), s.Name, s.Rows, time.Since(began).Round(time.Second))
 	for round := range m.Rounds {
-		for i := range list {
-			subject := list[(i+round)%len(list)] // nobody is always first
-			run, err := m.drain(ctx, subject, round)
+		for _, i := range m.order.Perm(len(list)) { // nobody is always first, or behind the same one
+			subject := list[i]
+			run, err := m.within(ctx, func(ctx context.Context) (*Run, error) { return subject.Drain(ctx, round) })
 			if err != nil {
 				return fmt.Errorf("%s: %w", subject.Name(), err)
 			}
@@ -205,17 +216,24 @@ func (m *measurement) drains(ctx context.Context, e Engine, s *Shape) error {
 	return nil
 }
 
-// drain gives one run five minutes.
-func (m *measurement) drain(ctx context.Context, subject Subject, round int) (*Run, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+// within gives one run ten minutes. One that fails is no result, and the others go on.
+func (m *measurement) within(ctx context.Context, do func(context.Context) (*Run, error)) (*Run, error) {
+	limited, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
-	return subject.Drain(ctx, round)
+	run, err := do(limited)
+	if err != nil && ctx.Err() == nil {
+		return &Run{Fault: err.Error()}, nil
+	}
+	return run, err
 }
 
 func (m *measurement) add(run *Run, e Engine, shape, subject, kind string, round int) {
 	run.Engine, run.Shape, run.Subject, run.Kind, run.Round = e.Name(), shape, subject, kind, round
 	m.result.Runs = append(m.result.Runs, run)
-	if kind == "drain" && subject == Ours && (m.slow[e.Name()] == 0 || run.Rate < m.slow[e.Name()]) {
+	if m.result.Versions[e.Name()] == "" {
+		m.result.Versions[e.Name()] = e.Version()
+	}
+	if kind == "drain" && subject == Ours && run.Fault == "" && (m.slow[e.Name()] == 0 || run.Rate < m.slow[e.Name()]) {
 		m.slow[e.Name()] = run.Rate
 	}
 }
@@ -238,7 +256,7 @@ func (m *measurement) rest(ctx context.Context, e Engine) error {
 			}
 		}
 	}
-	if !m.Small {
+	if !m.Cold {
 		return nil
 	}
 	if err := m.cold(ctx, e); err != nil {
@@ -277,11 +295,12 @@ func (m *measurement) latencies(ctx context.Context, e Engine, p load.Pace, roun
 		}
 		list = append(list, &Debezium{rig: m.rig, engine: e, shape: s, profile: "lowlat", eos: true})
 	}
-	for _, subject := range list {
+	for _, i := range m.order.Perm(len(list)) {
+		subject := list[i]
 		if err := e.New(s); err != nil {
 			return err
 		}
-		run, err := subject.Latency(ctx, p)
+		run, err := m.within(ctx, func(ctx context.Context) (*Run, error) { return subject.Latency(ctx, p) })
 		if err != nil {
 			return fmt.Errorf("%s: %w", subject.Name(), err)
 		}
@@ -309,7 +328,7 @@ func (m *measurement) cold(ctx context.Context, e Engine) error {
 			return err
 		}
 		d := &Debezium{rig: m.rig, engine: e, shape: s, profile: "default"}
-		run, err := d.Cold(ctx)
+		run, err := m.within(ctx, d.Cold)
 		if err != nil {
 			return fmt.Errorf("%s: %w", d.Name(), err)
 		}
@@ -332,7 +351,7 @@ func (m *measurement) idle(ctx context.Context, e Engine) error {
 		if err := e.New(s); err != nil {
 			return err
 		}
-		run, err := subject.Idle(ctx, 2*m.Time)
+		run, err := m.within(ctx, func(ctx context.Context) (*Run, error) { return subject.Idle(ctx, 2*m.Time) })
 		if err != nil {
 			return fmt.Errorf("%s: %w", subject.Name(), err)
 		}
@@ -350,7 +369,7 @@ func latencyShape() *Shape {
 func (m *measurement) pace(e Engine, rate string) (load.Pace, error) {
 	p := load.Pace{Name: rate + "/s", PerTx: 1, Warm: 5 * time.Second, Time: m.Time}
 	if m.Debezium { // whose compiler needs that long
-		p.Warm = 15 * time.Second
+		p.Warm = 45 * time.Second
 	}
 	share, isShare := strings.CutSuffix(rate, "%")
 	n, err := strconv.Atoi(share)
@@ -368,17 +387,3 @@ func (m *measurement) pace(e Engine, rate string) (load.Pace, error) {
 }
 
 func (m *measurement) printf(format string, args ...any) { fmt.Fprintf(m.say, format, args...) }
-
-// Faults is the error of runs that are no results.
-func (r *Result) Faults() error {
-	n := 0
-	for _, run := range r.Runs {
-		if run.Fault != "" {
-			n++
-		}
-	}
-	if n > 0 {
-		return fmt.Errorf("%d of %d runs are no results", n, len(r.Runs))
-	}
-	return nil
-}

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"outferry/configs"
 	"outferry/internal/process"
 )
 
@@ -25,6 +26,13 @@ type Outferry struct {
 // NewOutferry measures the defaults; extra lines of the file's kafka section change them, and the label says how.
 func NewOutferry(r *Rig, e Engine, s *Shape, label, extra string) *Outferry {
 	return &Outferry{rig: r, engine: e, shape: s, label: label, extra: extra}
+}
+
+// outferryDefaults are those that a rate depends on.
+func outferryDefaults() string {
+	set, _ := configs.LoadBytes("minimal", []byte("name: a\nsource: {url: postgres://a@b/c, tables: [outbox]}\nkafka: {brokers: [b:9092]}\n"), configs.Options{})
+	p := set.Pipelines[0]
+	return fmt.Sprintf("; a commit each %s, %d rows or %d MiB, of which %d MiB at most are under way", p.Commit.Interval, p.Commit.Rows, p.Commit.Bytes>>20, p.Kafka.MaxBuffered>>20)
 }
 
 // Name implements Subject.
@@ -86,13 +94,13 @@ func (o *Outferry) Drain(ctx context.Context, round int) (*Run, error) {
 		return nil, err
 	}
 	defer t.remove(context.WithoutCancel(ctx))
-	launched, begin := time.Now(), usage(0)
+	begin := usage(0)
 	p, _, err := o.launch(name)
 	if err != nil {
 		return nil, err
 	}
 	defer p.Kill()
-	run, err := follow(ctx, p.Pid(), o.shape.Rows, launched, begin, t.committed, p.Done())
+	run, err := follow(ctx, p.Pid(), o.shape.Rows, 0, begin, t.committed, p.Done())
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s", err, p.LastLines(5))
 	}

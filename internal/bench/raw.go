@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"outferry/internal/install"
 	"outferry/internal/postgres"
@@ -46,7 +45,7 @@ func (r *RecvLogical) Drain(ctx context.Context, round int) (*Run, error) {
 		return nil, err
 	}
 	end := r.engine.Text("SELECT pg_current_wal_lsn()")
-	launched, begin := time.Now(), usage(0)
+	begin := usage(0)
 	p, err := r.rig.start("raw", []string{"PGPASSWORD=postgres"}, program, "-h", "127.0.0.1", "-p", fmt.Sprint(r.engine.Port()), "-U", "postgres", "-d", r.engine.Database(),
 		"--slot", r.slots[round], "--start", "--no-loop", "-o", "proto_version=1", "-o", "publication_names=raw", "--endpos", end, "-f", "/dev/null")
 	if err != nil {
@@ -63,7 +62,7 @@ func (r *RecvLogical) Drain(ctx context.Context, round int) (*Run, error) {
 		_, err := fmt.Sscan(text, &sent)
 		return int(min(max(sent, 0), 0.9999) * float64(r.shape.Rows)), err
 	}
-	run, err := follow(ctx, p.Pid(), r.shape.Rows, launched, begin, progress, nil)
+	run, err := follow(ctx, p.Pid(), r.shape.Rows, 0, begin, progress, nil)
 	if err == nil && p.ExitCode() != 0 {
 		err = p.Ended()
 	}
@@ -91,14 +90,17 @@ type BinlogTool struct {
 // FindBinlogTool looks on the machine, and in the fetched archive of MySQL 9.
 func FindBinlogTool(r *Rig, e Engine, s *Shape) (*BinlogTool, bool) {
 	t := &BinlogTool{rig: r, engine: e, shape: s}
-	for _, name := range []string{"mysqlbinlog", "mariadb-binlog"} {
-		if path, err := exec.LookPath(name); err == nil {
-			t.program = []string{path}
-			return t, true
-		}
+	maria := strings.HasPrefix(e.Name(), "mariadb") // neither knows all events of the other
+	name := "mysqlbinlog"
+	if maria {
+		name = "mariadb-binlog"
+	}
+	if path, err := exec.LookPath(name); err == nil {
+		t.program = []string{path}
+		return t, true
 	}
 	dir, err := install.Dir()
-	if err != nil || strings.HasPrefix(e.Name(), "mariadb") { // MySQL 9's does not know MariaDB's events
+	if err != nil || maria {
 		return nil, false
 	}
 	root := filepath.Join(dir, "mysql-9")
@@ -159,7 +161,7 @@ func (t *BinlogTool) Drain(ctx context.Context, _ int) (*Run, error) {
 	args := append([]string{}, t.program...)
 	args = append(args, "--no-defaults", "--read-from-remote-server", "--host=127.0.0.1", fmt.Sprintf("--port=%d", t.engine.Port()), "--user=root", "--password=root",
 		"--raw", "--to-last-log", "--start-position="+t.pos, "--result-file="+dir+"/", t.file)
-	launched, begin := time.Now(), usage(0)
+	begin := usage(0)
 	p, err := t.rig.start("raw", nil, args...)
 	if err != nil {
 		return nil, err
@@ -171,7 +173,7 @@ func (t *BinlogTool) Drain(ctx context.Context, _ int) (*Run, error) {
 		}
 		return int(min(float64(written(dir))/float64(total), 0.9999) * float64(t.shape.Rows)), nil
 	}
-	run, err := follow(ctx, p.Pid(), t.shape.Rows, launched, begin, progress, nil)
+	run, err := follow(ctx, p.Pid(), t.shape.Rows, 0, begin, progress, nil)
 	if err == nil && p.ExitCode() != 0 {
 		err = p.Ended()
 	}
@@ -254,9 +256,9 @@ func (p *Part) Drain(ctx context.Context, _ int) (*Run, error) {
 		return nil, err
 	}
 	to := usage(0)
-	to.Self += time.Duration(out.CPU * float64(time.Second))
 	million := float64(p.shape.Rows) / 1e6
-	run := &Run{Rows: p.shape.Rows, Rate: float64(p.shape.Rows) / out.Seconds, CPU: out.CPU / million, Memory: out.Memory, LoadBefore: before, LoadAfter: Load(), Others: others(from, to)}
+	run := &Run{Rows: p.shape.Rows, Rate: float64(p.shape.Rows) / out.Seconds, WholeRate: float64(p.shape.Rows) / out.Seconds, CPU: out.CPU / million, WholeCPU: out.CPU / million,
+		DBCPU: (to.DB - from.DB).Seconds() / million, BrokerCPU: (to.Broker - from.Broker).Seconds() / million, Memory: out.Memory, LoadBefore: before, LoadAfter: Load(), Others: others(from, to)}
 	if t != nil {
 		if err := t.readBack(ctx, run); err != nil {
 			run.Fault = err.Error()

@@ -14,14 +14,16 @@ import (
 
 // Result is a whole measurement.
 type Result struct {
-	Date     string            `json:"date"`
-	Commit   string            `json:"commit"`
-	Command  string            `json:"command"`
-	Machine  Machine           `json:"machine"`
-	Versions map[string]string `json:"versions"`
-	Settings []string          `json:"settings"`
-	BinaryMB float64           `json:"binary_mb"`
-	Runs     []*Run            `json:"runs"`
+	Date       string            `json:"date"`
+	Commit     string            `json:"commit"`
+	Command    string            `json:"command"`
+	Incomplete string            `json:"incomplete,omitempty"` // why
+	Machine    Machine           `json:"machine"`
+	Versions   map[string]string `json:"versions"`
+	Settings   []string          `json:"settings"`
+	OrderSeed  uint64            `json:"order_seed"`
+	BinaryMB   float64           `json:"binary_mb"`
+	Runs       []*Run            `json:"runs"`
 }
 
 // Write puts it into a file of its own in dir.
@@ -53,7 +55,7 @@ type group struct {
 	runs                         []*Run
 }
 
-// Groups brings runs of the same thing together, in the order in which they first came.
+// groups brings runs of the same thing together, in the order in which they first came.
 func (r *Result) groups() (list []*group) {
 	find := map[string]*group{}
 	for _, run := range r.Runs {
@@ -94,13 +96,16 @@ func (s spread) String() string {
 	if s.median >= 100 {
 		digits = 0
 	}
-	if s.min == s.max {
+	switch {
+	case s.max == 0: // nobody measured it
+		return "-"
+	case s.min == s.max:
 		return fmt.Sprintf("%.*f", digits, s.median)
 	}
 	return fmt.Sprintf("%.*f (%.*f-%.*f)", digits, s.median, digits, s.min, digits, s.max)
 }
 
-// right is how many runs were verified, of how many.
+// right is how many runs were verified, of how many. Those that land nothing have nothing to verify.
 func (g *group) right() string {
 	n := 0
 	for _, run := range g.runs {
@@ -119,6 +124,7 @@ var columns = map[string][]struct {
 	"drain": {
 		{"events/s", func(r *Run) float64 { return r.Rate }},
 		{"whole run", func(r *Run) float64 { return r.WholeRate }},
+		{"with its start", func(r *Run) float64 { return r.LaunchRate }},
 		{"CPU s/M", func(r *Run) float64 { return r.CPU }},
 		{"whole", func(r *Run) float64 { return r.WholeCPU }},
 		{"DB s/M", func(r *Run) float64 { return r.DBCPU }},
@@ -173,17 +179,31 @@ func (r *Result) Print(out io.Writer) error {
 	if err := r.printRatios(out); err != nil {
 		return err
 	}
-	for _, g := range r.groups() {
-		if g.runs[0].Short {
-			fmt.Fprintf(out, "%s %s %s: too few rows for a steady part, so the figures are those of whole runs\n", g.engine, g.shape, g.subject)
-		}
-	}
-	for _, run := range r.Runs {
-		if run.Fault != "" {
-			fmt.Fprintf(out, "NOT A RESULT: %s %s %s round %d: %s\n", run.Engine, run.Shape, run.Subject, run.Round, run.Fault)
-		}
-	}
+	r.printDoubts(out)
 	return nil
+}
+
+// disturbed is how many cores others may use before a figure is in doubt.
+const disturbed = 0.3
+
+// printDoubts names the runs that are no results, or doubtful ones.
+func (r *Result) printDoubts(out io.Writer) {
+	for _, run := range r.Runs {
+		what := fmt.Sprintf("%s %s %s, round %d", run.Engine, run.Shape, run.Subject, run.Round)
+		switch {
+		case run.Fault != "":
+			fmt.Fprintf(out, "NOT A RESULT: %s: %s\n", what, run.Fault)
+			continue
+		case run.Short:
+			fmt.Fprintf(out, "%s: too few rows for a steady part; the figures are those of the whole run, and are compared with nothing\n", what)
+		}
+		if run.Others > disturbed {
+			fmt.Fprintf(out, "%s: others used %.2f cores\n", what, run.Others)
+		}
+	}
+	if r.Incomplete != "" {
+		fmt.Fprintf(out, "INCOMPLETE: %s\n", r.Incomplete)
+	}
 }
 
 func names(kind string) (list []string) {
@@ -234,4 +254,18 @@ func (r *Result) ratio(g *group, of func(ours, theirs *Run) float64) spread {
 		}
 	}
 	return spreadOf(all)
+}
+
+// Faults is the error of runs that are no results.
+func (r *Result) Faults() error {
+	n := 0
+	for _, run := range r.Runs {
+		if run.Fault != "" {
+			n++
+		}
+	}
+	if n > 0 {
+		return fmt.Errorf("%d of %d runs are no results", n, len(r.Runs))
+	}
+	return nil
 }

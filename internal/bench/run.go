@@ -24,6 +24,7 @@ type Run struct {
 	Rate       float64 `json:"events_per_second,omitempty"` // steady: between 30 and 95 % of the rows
 	Short      bool    `json:"short,omitempty"`             // too short for that: the rate and CPU are those of the whole
 	WholeRate  float64 `json:"events_per_second_whole,omitempty"`
+	LaunchRate float64 `json:"events_per_second_from_launch,omitempty"`
 	First      float64 `json:"seconds_to_first_event,omitempty"`
 	CPU        float64 `json:"cpu_seconds_per_million,omitempty"` // steady
 	WholeCPU   float64 `json:"cpu_seconds_per_million_whole,omitempty"`
@@ -54,8 +55,13 @@ type Subject interface {
 	Drain(ctx context.Context, round int) (*Run, error)
 }
 
-// shortest is the least time that tells a steady rate: samples come twenty times a second, and rows in lumps, a commit each.
-const shortest = time.Second
+// What tells a steady rate: samples come twenty times a second, and rows in lumps, a commit each.
+const (
+	shortest  = time.Second
+	fewest    = 6                // lumps
+	manyMarks = 1                // of transactions, in per cent of the rows: more of them hide too much of the end
+	jvmWarmUp = 15 * time.Second // of events, in which a JVM compiles, do not count as steady
+)
 
 // sample is how far a run was at a moment.
 type sample struct {
@@ -63,8 +69,8 @@ type sample struct {
 	Usage
 }
 
-// follow samples until done, and works out the run.
-func follow(ctx context.Context, pid, rows int, launched time.Time, begin Usage, progress func(context.Context) (int, error), ended <-chan struct{}) (*Run, error) {
+// follow samples from begin, the launch, until done, and works out the run. The warm-up is time from the first event on that is not steady.
+func follow(ctx context.Context, pid, rows int, warmUp time.Duration, begin Usage, progress func(context.Context) (int, error), ended <-chan struct{}) (*Run, error) {
 	samples := []sample{{0, begin}}
 	r := &Run{Rows: rows, LoadBefore: Load()}
 	pause := time.NewTicker(50 * time.Millisecond)
@@ -75,12 +81,14 @@ func follow(ctx context.Context, pid, rows int, launched time.Time, begin Usage,
 			return nil, err
 		}
 		s := sample{n, usage(pid)}
-		s.Subject = max(s.Subject, samples[len(samples)-1].Subject) // it may have ended by itself
+		if used := samples[len(samples)-1].Subject; s.Subject < used { // it has ended by itself, and what it used is its parent's, ours
+			s.Subject, s.Self = used, s.Self-used
+		}
 		if _, peak := memory(pid); peak > r.Memory {
 			r.Memory = peak
 		}
 		if n > 0 && r.First == 0 {
-			r.First = s.At.Sub(launched).Seconds()
+			r.First = s.At.Sub(begin.At).Seconds()
 		}
 		if last := samples[len(samples)-1]; n == 0 && last.rows == 0 && len(samples) > 1 {
 			samples = samples[:len(samples)-1]
@@ -97,46 +105,63 @@ func follow(ctx context.Context, pid, rows int, launched time.Time, begin Usage,
 			return nil, fmt.Errorf("%d of %d rows in time: %w", n, rows, ctx.Err())
 		}
 	}
-	r.compute(samples)
+	r.compute(samples, warmUp)
 	return r, nil
 }
 
-func (r *Run) compute(samples []sample) {
-	million := float64(r.Rows) / 1e6
-	first, last := samples[0], samples[len(samples)-1]
-	from, to := at(samples, 0.30, r.Rows), at(samples, 0.95, r.Rows)
-	r.Rate = 0.65 * float64(r.Rows) / to.At.Sub(from.At).Seconds()
-	r.CPU = (to.Subject - from.Subject).Seconds() / (0.65 * million)
-	r.DBCPU = (to.DB - from.DB).Seconds() / (0.65 * million)
-	r.BrokerCPU = (to.Broker - from.Broker).Seconds() / (0.65 * million)
-	r.WholeCPU = (last.Subject - first.Subject).Seconds() / million
-	begun := first
-	for _, s := range samples {
-		if s.rows > 0 {
-			break
-		}
-		begun = s
+// compute takes rates between lumps, from the end of one to the end of another: where in a lump a share of the rows was through, nobody knows.
+func (r *Run) compute(samples []sample, warmUp time.Duration) {
+	launch, lumps := samples[0], lumpsOf(samples)
+	first, last := lumps[0], lumps[len(lumps)-1]
+	r.LaunchRate = float64(last.rows) / last.At.Sub(launch.At).Seconds()
+	r.WholeCPU = (last.Subject - launch.Subject).Seconds() / (float64(last.rows) / 1e6)
+	r.WholeRate = r.LaunchRate
+	if len(lumps) > 1 {
+		r.WholeRate = rate(first, last)
 	}
-	r.WholeRate = float64(r.Rows) / last.At.Sub(begun.At).Seconds()
-	if to.At.Sub(from.At) < shortest {
-		r.Short, r.Rate, r.CPU = true, r.WholeRate, r.WholeCPU
+	from, to, between := steadyPart(lumps, r.Rows, warmUp)
+	if r.Short = between < fewest || to.At.Sub(from.At) < shortest; r.Short {
+		from, to = launch, last
+		r.Rate = r.WholeRate
+	} else {
+		r.Rate = rate(from, to)
 	}
-	r.Others, r.LoadAfter = others(first.Usage, last.Usage), Load()
+	million := float64(to.rows-from.rows) / 1e6
+	r.CPU, r.DBCPU, r.BrokerCPU = (to.Subject-from.Subject).Seconds()/million, (to.DB-from.DB).Seconds()/million, (to.Broker-from.Broker).Seconds()/million
+	r.Others, r.LoadAfter = others(launch.Usage, last.Usage), Load()
 }
 
-// at is the state of a run when a share of the rows was through, between the two samples around it.
-func at(samples []sample, share float64, rows int) Usage {
-	want := share * float64(rows)
-	for i := 1; i < len(samples); i++ {
-		a, b := samples[i-1], samples[i]
-		if float64(b.rows) < want {
-			continue
+func rate(from, to sample) float64 {
+	return float64(to.rows-from.rows) / to.At.Sub(from.At).Seconds()
+}
+
+// lumpsOf keeps the samples in which more rows were there than before.
+func lumpsOf(samples []sample) (lumps []sample) {
+	rows := 0
+	for _, s := range samples {
+		if s.rows > rows {
+			rows = s.rows
+			lumps = append(lumps, s)
 		}
-		part := (want - float64(a.rows)) / float64(b.rows-a.rows)
-		mid := func(x, y time.Duration) time.Duration { return x + time.Duration(part*float64(y-x)) }
-		return Usage{At: a.At.Add(time.Duration(part * float64(b.At.Sub(a.At)))), Subject: mid(a.Subject, b.Subject), DB: mid(a.DB, b.DB), Broker: mid(a.Broker, b.Broker)}
 	}
-	return samples[len(samples)-1].Usage
+	return lumps
+}
+
+// steadyPart is between the first lump with 30 % of the rows, or after the warm-up, and the last with not more than 95 %.
+func steadyPart(lumps []sample, rows int, warmUp time.Duration) (from, to sample, between int) {
+	begin, end := -1, -1
+	for i, s := range lumps {
+		if begin < 0 && s.rows*100 >= rows*30 && s.At.Sub(lumps[0].At) >= warmUp {
+			begin = i
+		}
+		if s.rows*100 <= rows*95 {
+			end = i
+		}
+	}
+	if begin < 0 || end <= begin {
+		return from, to, 0
+	}
+	return lumps[begin], lumps[end], end - begin
 }
 
 // topics of one run.
@@ -180,8 +205,8 @@ func (t *topics) settle(ctx context.Context) error {
 	}
 }
 
-// committed counts what a read_committed consumer could see. Marks of transactions count too: of thousands of rows each, so an end is seen
-// that much early. The read-back counts records.
+// committed counts what a read_committed consumer could see. Marks of transactions count too, so the end is seen early by so many
+// rows: see manyMarks.
 func (t *topics) committed(ctx context.Context) (int, error) {
 	ends, err := kadm.NewClient(t.cl).ListCommittedOffsets(ctx, t.names...)
 	if err != nil {
@@ -222,6 +247,7 @@ func (t *topics) readBack(ctx context.Context, run *Run) error {
 		})
 		if v.Done() {
 			if done, err := t.reached(ctx, next); done || err != nil {
+				run.Short = run.Short || run.Marks*100 > run.Rows*manyMarks
 				return errors.Join(err, v.Err())
 			}
 		}

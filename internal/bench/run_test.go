@@ -22,15 +22,55 @@ func near(got, want float64) bool { return got > want*0.999 && got < want*1.001 
 
 func TestSteadyPartLeavesTheStartOut(t *testing.T) {
 	r := &Run{Rows: 20_000}
-	r.compute(steadySamples(20))
-	if !near(r.Rate, 10_000) || !near(r.WholeRate, 10_000) || !near(r.CPU, 10) || !near(r.WholeCPU, 45) || r.Short {
+	r.compute(steadySamples(20), 0)
+	if !near(r.Rate, 10_000) || !near(r.WholeRate, 10_000) || !near(r.LaunchRate, 20_000.0/3) || !near(r.CPU, 10) || !near(r.WholeCPU, 45) || r.Short {
 		t.Errorf("got %+v", r)
+	}
+}
+
+// lumpySamples are of a run that commits every 350 ms, more each time, and is looked at every 50.
+func lumpySamples(lumps int) (s []sample) {
+	start := time.Unix(1000, 0)
+	for tick := range lumps*7 + 1 {
+		s = append(s, sample{tick / 7 * 3500, Usage{At: start.Add(time.Duration(tick) * 50 * time.Millisecond), Subject: time.Duration(tick) * 25 * time.Millisecond}})
+	}
+	return s
+}
+
+// TestLumpsDoNotBendTheRate: wherever the shares of the rows fall in a lump.
+func TestLumpsDoNotBendTheRate(t *testing.T) {
+	for lumps := 12; lumps < 60; lumps++ {
+		r := &Run{Rows: lumps * 3500}
+		r.compute(lumpySamples(lumps), 0)
+		if !near(r.Rate, 10_000) || !near(r.WholeRate, 10_000) || !near(r.CPU, 50) || r.Short {
+			t.Errorf("%d lumps: got %+v", lumps, r)
+		}
+	}
+	r := &Run{Rows: 8 * 3500}
+	if r.compute(lumpySamples(8), 0); !r.Short {
+		t.Errorf("eight lumps are too few: got %+v", r)
+	}
+}
+
+// TestWarmUpIsNotSteady: a run that is twice as fast after its warm-up has the later rate, and none when it ends too soon.
+func TestWarmUpIsNotSteady(t *testing.T) {
+	slow := steadySamples(100)
+	last := slow[len(slow)-1]
+	for i := 1; i <= 200; i++ {
+		slow = append(slow, sample{last.rows + 2000*i, Usage{At: last.At.Add(time.Duration(i) * 100 * time.Millisecond)}})
+	}
+	r := &Run{Rows: 500_000}
+	if r.compute(slow, 10*time.Second); !near(r.Rate, 20_000) || r.Short {
+		t.Errorf("got %+v", r)
+	}
+	if r.compute(slow, time.Minute); !r.Short {
+		t.Errorf("no steady part after the warm-up: got %+v", r)
 	}
 }
 
 func TestShortRunsHaveNoSteadyPart(t *testing.T) {
 	r := &Run{Rows: 2000}
-	r.compute(steadySamples(2))
+	r.compute(steadySamples(2), 0)
 	if !r.Short || r.Rate != r.WholeRate || r.CPU != r.WholeCPU {
 		t.Errorf("got %+v", r)
 	}
@@ -58,7 +98,7 @@ func TestWrongRunsCountForNothing(t *testing.T) {
 	if err := r.Print(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"1/2", "2/2", "3.00 x", "350 (300-400)", "NOT A RESULT: e s other round 1: 1 lost"} {
+	for _, want := range []string{"1/2", "2/2", "3.00 x", "350 (300-400)", "NOT A RESULT: e s other, round 1: 1 lost"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}

@@ -65,10 +65,15 @@ func (s *Shape) Routes() (names []string) {
 	return names
 }
 
-// Texts are texts that payloads are made of. There are so many that a compressor's window does not hold them all.
+// Texts are texts that payloads are made of. They are so many that a compressor's window, 64 KiB of lz4, does not hold one twice, also where eight
+// partitions share them; and their number has no factor of Keys, so that each key has all of them.
 func (s *Shape) Texts() []string {
 	rnd := rand.New(rand.NewPCG(7, uint64(s.Size)))
-	texts := make([]string, min(max(256<<10/s.Size, 16), 1000))
+	n := 2<<20/s.Size | 1
+	if n%5 == 0 {
+		n += 2
+	}
+	texts := make([]string, n)
 	for i := range texts {
 		var b strings.Builder
 		for size := s.Size - len(`{"seq": 123456, "text": ""}`); b.Len() < size; {

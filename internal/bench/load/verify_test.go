@@ -33,6 +33,8 @@ func TestVerdictFindsEachFault(t *testing.T) {
 		"key":              {func(r []*kgo.Record) []*kgo.Record { r[9].Key = []byte("key-8"); return r }, "has key"},
 		"topic":            {func(r []*kgo.Record) []*kgo.Record { r[9].Topic = "x.t0"; return r }, "in topic"},
 		"id":               {func(r []*kgo.Record) []*kgo.Record { r[9].Headers = nil; return r }, "has headers"},
+		"partition":        {func(r []*kgo.Record) []*kgo.Record { r[9+Keys].Partition = 1; return r }, "is in partition 1"},
+		"longer":           {func(r []*kgo.Record) []*kgo.Record { r[9].Value = append(r[9].Value, ' ', '1'); return r }, "another payload"},
 		"cut":              {func(r []*kgo.Record) []*kgo.Record { r[9].Value = r[9].Value[:100]; return r }, "another payload"},
 		"strange":          {func(r []*kgo.Record) []*kgo.Record { r[9].Value = []byte("{}"); return r }, "no row of this run"},
 	} {
