@@ -135,15 +135,19 @@ func unsigned(n *int64) uint64 {
 // MarshalConnect returns the body of PATCH /connectors/NAME/offsets for a connector that shall go on behind the
 // transaction that ends at lsn. The connector must be stopped while it is written.
 func MarshalConnect(server string, lsn uint64) ([]byte, error) {
-	if server == "" {
-		return nil, errors.New("write Connect offset: the connector's topic.prefix is missing")
-	}
-	value, err := json.Marshal(struct {
+	return marshalConnect(server, struct {
 		LSN         int64  `json:"lsn"`
 		Proc        int64  `json:"lsn_proc"`
 		Commit      int64  `json:"lsn_commit"`
 		MessageType string `json:"messageType"`
 	}{int64(lsn), int64(lsn), int64(lsn), "COMMIT"})
+}
+
+func marshalConnect(server string, offset any) ([]byte, error) {
+	if server == "" {
+		return nil, errors.New("write Connect offset: the connector's topic.prefix is missing")
+	}
+	value, err := json.Marshal(offset)
 	if err != nil {
 		return nil, err
 	}

@@ -1,8 +1,6 @@
 package offsets
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -59,19 +57,9 @@ func (v *connectValue) binlog(server string) (*ConnectOffset, error) {
 // a transaction, at a place in the log. GTIDs include the transaction; "" where the server has none. The connector
 // must be stopped while it is written.
 func MarshalConnectLog(server, file string, pos uint64, gtids string) ([]byte, error) {
-	if server == "" {
-		return nil, errors.New("write Connect offset: the connector's topic.prefix is missing")
-	}
-	value, err := json.Marshal(struct {
+	return marshalConnect(server, struct {
 		File  string `json:"file"`
 		Pos   uint64 `json:"pos"`
 		GTIDs string `json:"gtids,omitempty"`
 	}{file, pos, gtids})
-	if err != nil {
-		return nil, err
-	}
-	list := connectList{Offsets: make([]connectEntry, 1)}
-	list.Offsets[0].Partition.Server = server
-	list.Offsets[0].Offset = value
-	return json.Marshal(list)
 }
