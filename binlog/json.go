@@ -233,19 +233,11 @@ func appendJSONString(dst, text []byte) []byte {
 }
 
 func appendJSONEscape(dst []byte, b byte) []byte {
-	switch b {
-	case '"', '\\':
+	switch {
+	case b == '"' || b == '\\':
 		return append(dst, '\\', b)
-	case '\b':
-		return append(dst, `\b`...)
-	case '\t':
-		return append(dst, `\t`...)
-	case '\n':
-		return append(dst, `\n`...)
-	case '\f':
-		return append(dst, `\f`...)
-	case '\r':
-		return append(dst, `\r`...)
+	case b >= '\b' && b <= '\r' && b != '\v':
+		return append(dst, '\\', "btn_fr"[b-'\b'])
 	}
 	return append(dst, '\\', 'u', '0', '0', lowerHex[b>>4], lowerHex[b&15])
 }

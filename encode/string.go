@@ -68,29 +68,15 @@ func appendRune(dst []byte, r rune) []byte {
 	switch {
 	case r == '"' || r == '\\':
 		return append(dst, '\\', byte(r))
+	case r >= '\b' && r <= '\r' && r != '\v':
+		return append(dst, '\\', "btn_fr"[r-'\b'])
 	case r < 0x20:
-		return appendControl(dst, byte(r))
+		return appendUnit(dst, r)
 	case r > 0xFFFF:
 		high, low := utf16.EncodeRune(r)
 		return appendUnit(appendUnit(dst, high), low)
 	}
 	return utf8.AppendRune(dst, r)
-}
-
-func appendControl(dst []byte, b byte) []byte {
-	switch b {
-	case '\b':
-		return append(dst, `\b`...)
-	case '\t':
-		return append(dst, `\t`...)
-	case '\n':
-		return append(dst, `\n`...)
-	case '\f':
-		return append(dst, `\f`...)
-	case '\r':
-		return append(dst, `\r`...)
-	}
-	return appendUnit(dst, rune(b))
 }
 
 // appendUnit appends one UTF-16 unit as an escape.
