@@ -14,9 +14,6 @@
 package binlog
 
 import (
-	"context"
-	"sync/atomic"
-
 	"github.com/hashicorp/go-hclog"
 
 	"outferry/configs"
@@ -35,19 +32,18 @@ type Options struct {
 
 // Source streams the log of one server. Make a new one for each Run.
 type Source struct {
-	cfg     *configs.Pipeline
-	set     settings
-	log     hclog.Logger
-	opt     Options
-	pool    *outbox.Pool
-	news    chan struct{} // Confirm was called
-	lastPos atomic.Pointer[position]
+	cfg   *configs.Pipeline
+	set   settings
+	log   hclog.Logger
+	opt   Options
+	pool  *outbox.Pool
+	phase *outbox.Phase
 }
 
 // New returns a source for the pipeline. Nothing is connected yet.
 func New(cfg *configs.Pipeline, log hclog.Logger, opt Options) *Source {
 	return &Source{cfg: cfg, set: settingsOf(cfg), log: log, opt: opt,
-		pool: outbox.NewPool(int(cfg.Kafka.MaxBuffered)), news: make(chan struct{}, 1)}
+		pool: outbox.NewPool(int(cfg.Kafka.MaxBuffered)), phase: outbox.NewPhase()}
 }
 
 // Confirm says that everything up to pos is committed in Kafka. The server needs no such word; the
@@ -57,25 +53,7 @@ func (s *Source) Confirm(pos outbox.Position) {
 	if err != nil {
 		return // it came from us, through the pipeline; Run would have refused it
 	}
-	s.lastPos.Store(p)
-	select {
-	case s.news <- struct{}{}:
-	default:
-	}
-}
-
-// awaitConfirm blocks until a position of the phase is confirmed.
-func (s *Source) awaitConfirm(ctx context.Context, phase string) error {
-	for {
-		if p := s.lastPos.Load(); p != nil && p.Phase == phase {
-			return nil
-		}
-		select {
-		case <-s.news:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	s.phase.Set(p.Phase)
 }
 
 // Inflight returns the bytes of batches that the pipeline still holds.

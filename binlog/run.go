@@ -227,5 +227,5 @@ func (h *session) emit(ctx context.Context, p *position) error {
 	if err := b.Send(ctx, h.out); err != nil {
 		return err
 	}
-	return h.awaitConfirm(ctx, p.Phase)
+	return h.phase.Wait(ctx, p.Phase)
 }

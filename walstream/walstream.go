@@ -10,7 +10,6 @@
 package walstream
 
 import (
-	"context"
 	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
@@ -43,13 +42,12 @@ type Source struct {
 	opt       Options
 	pool      *outbox.Pool
 	confirmed atomic.Uint64 // LSN
-	news      chan struct{} // Confirm was called
-	lastPos   atomic.Pointer[position]
+	phase     *outbox.Phase
 }
 
 // New returns a source for the pipeline. Nothing is connected yet.
 func New(cfg *configs.Pipeline, log hclog.Logger, opt Options) *Source {
-	return &Source{cfg: cfg, log: log, opt: opt, pool: outbox.NewPool(int(cfg.Kafka.MaxBuffered)), news: make(chan struct{}, 1)}
+	return &Source{cfg: cfg, log: log, opt: opt, pool: outbox.NewPool(int(cfg.Kafka.MaxBuffered)), phase: outbox.NewPhase()}
 }
 
 // Confirm says that everything up to pos is committed in Kafka. Any goroutine may call it.
@@ -61,25 +59,7 @@ func (s *Source) Confirm(pos outbox.Position) {
 	if p.Phase == phaseStream {
 		s.confirmed.Store(uint64(p.LSN))
 	}
-	s.lastPos.Store(p)
-	select {
-	case s.news <- struct{}{}:
-	default:
-	}
-}
-
-// awaitConfirm blocks until a position of the phase is confirmed.
-func (s *Source) awaitConfirm(ctx context.Context, phase string) error {
-	for {
-		if p := s.lastPos.Load(); p != nil && p.Phase == phase {
-			return nil
-		}
-		select {
-		case <-s.news:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	s.phase.Set(p.Phase)
 }
 
 // Inflight returns the bytes of batches that the pipeline still holds.
