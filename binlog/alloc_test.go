@@ -48,7 +48,7 @@ func TestPlainPathAllocatesNothingPerRow(t *testing.T) {
 	const perTransaction, perEvent = 3, 1
 	eachLoad(t, nil, func(name string, rows int, f *ferried, tx *loggedTransaction, packets []byte) {
 		transactions, events := count(packets)
-		f.rows = 0
+		f.Made = 0
 		n := testing.AllocsPerRun(20, func() {
 			tx.renumber(packets)
 			f.read(t, packets)
@@ -57,8 +57,8 @@ func TestPlainPathAllocatesNothingPerRow(t *testing.T) {
 		if limit := perTransaction*transactions + perEvent*events; n > float64(limit) {
 			t.Errorf("%s: %v allocations for %d rows in %d events of %d transactions, want %d at most", name, n, rows, events, transactions, limit)
 		}
-		if f.rows != 21*rows {
-			t.Errorf("%s: %d rows became records, want %d", name, f.rows, 21*rows)
+		if f.Made != 21*rows {
+			t.Errorf("%s: %d rows became records, want %d", name, f.Made, 21*rows)
 		}
 	})
 }

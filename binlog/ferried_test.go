@@ -10,25 +10,22 @@ import (
 	"testing"
 
 	"outferry/configs"
+	"outferry/internal/recordtest"
 	"outferry/outbox"
-	"outferry/router"
-	"outferry/sink"
 )
 
 // ferried is the path of a row without its two ends: packets of the log are read, and the rows of a batch become
 // the records that a client would get.
 type ferried struct {
 	*replay
+	*recordtest.Maker
 	pool *outbox.Pool
 	in   []byte // packets to come
-	sink sink.Sink
-	plan *router.Plan
-	rows int // that became records
 }
 
 func newFerried(tb testing.TB, k kind, table string, edit func(*configs.Pipeline)) *ferried {
 	tb.Helper()
-	f := &ferried{replay: newReplay(k, nil, table), pool: outbox.NewPool(8 << 20)}
+	f := &ferried{replay: newReplay(k, nil, table), pool: outbox.NewPool(8 << 20), Maker: recordtest.New(tb, "mysql://u@127.0.0.1/d", "outbox", edit)}
 	f.wire = newWire(func(free []byte) (int, error) {
 		if len(f.in) == 0 {
 			return 0, io.EOF
@@ -39,33 +36,7 @@ func newFerried(tb testing.TB, k kind, table string, edit func(*configs.Pipeline
 	}, func() error { return nil })
 	f.asm.b = f.pool.Get(0)
 	f.asm.turnOver = func(int) (*outbox.Batch, error) { return nil, fmt.Errorf("the transaction does not fit a batch") }
-	set, findings := configs.LoadBytes("test.yaml", []byte("name: posts\nsource:\n  url: mysql://u@127.0.0.1/d\n  tables: [outbox]\nkafka:\n  brokers: [127.0.0.1:9]\n"), configs.Options{})
-	if findings.HasErrors() {
-		tb.Fatal(findings)
-	}
-	cfg := set.Pipelines[0]
-	if edit != nil {
-		edit(cfg)
-	}
-	r, err := router.New(cfg.Router, cfg.Encoding)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	f.asm.altered = func(string) error { f.plan = nil; return nil }
-	f.planFrom(tb, r)
 	return f
-}
-
-// planFrom makes the plan when the first row shows its shape.
-func (f *ferried) planFrom(tb testing.TB, r *router.Router) {
-	f.asm.ended = func() (err error) {
-		if f.plan == nil {
-			if f.plan, err = r.Plan(f.asm.b.Rows[0].Table); err != nil {
-				tb.Fatal(err)
-			}
-		}
-		return nil
-	}
 }
 
 // read takes what a read of the socket may have brought.
@@ -91,19 +62,7 @@ func (f *ferried) read(tb testing.TB, packets []byte) {
 
 // route makes the records of the batch and gives it back.
 func (f *ferried) route(tb testing.TB) {
-	cargo := f.sink.Load(f.asm.b)
-	for i := range f.asm.b.Rows {
-		r := cargo.Next()
-		var err error
-		if cargo.Buf, err = f.plan.Route(&f.asm.b.Rows[i], r, cargo.Buf); err != nil {
-			tb.Fatal(err)
-		}
-		if r.Topic == "" || len(r.Value) == 0 {
-			tb.Fatal("a record is empty")
-		}
-		f.rows++
-	}
-	cargo.Close()
+	f.Route(tb, f.asm.b)
 	f.asm.b = f.pool.Get(0)
 }
 

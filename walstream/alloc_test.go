@@ -9,54 +9,23 @@ import (
 	"testing"
 
 	"outferry/configs"
+	"outferry/internal/recordtest"
 	"outferry/outbox"
-	"outferry/router"
-	"outferry/sink"
 )
 
 // ferried is the path of a row without its two ends: the bytes of a socket are parsed, and the rows of a batch
 // become the records that a client would get.
 type ferried struct {
-	st   *stream
-	out  chan *outbox.Batch
-	sink sink.Sink
-	plan *router.Plan
-	rows int // that became records
+	*recordtest.Maker
+	st  *stream
+	out chan *outbox.Batch
 }
 
 func newFerried(tb testing.TB, edit func(*configs.Pipeline)) *ferried {
 	tb.Helper()
-	set, findings := configs.LoadBytes("test.yaml", []byte("name: posts\nsource:\n  url: postgres://u@127.0.0.1/d\n  tables: [public.outbox]\nkafka:\n  brokers: [127.0.0.1:9]\n"), configs.Options{})
-	if findings.HasErrors() {
-		tb.Fatal(findings)
-	}
-	cfg := set.Pipelines[0]
-	if edit != nil {
-		edit(cfg)
-	}
-	f := &ferried{out: make(chan *outbox.Batch, 1)}
-	f.st = &stream{Source: New(cfg, nil, Options{}), out: f.out}
-	f.st.asm = newAssembler(&position{}, func(m relationMessage) (*outbox.Table, error) {
-		t, err := builtins(m)
-		if err == nil {
-			f.plan = planFor(tb, cfg, t)
-		}
-		return t, err
-	})
+	f := &ferried{Maker: recordtest.New(tb, "postgres://u@127.0.0.1/d", "public.outbox", edit), out: make(chan *outbox.Batch, 1)}
+	f.st = &stream{Source: New(f.Config, nil, Options{}), out: f.out, asm: newAssembler(&position{}, builtins)}
 	return f
-}
-
-func planFor(tb testing.TB, cfg *configs.Pipeline, t *outbox.Table) *router.Plan {
-	tb.Helper()
-	r, err := router.New(cfg.Router, cfg.Encoding)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	plan, err := r.Plan(t)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return plan
 }
 
 // parse takes what a read of the socket may have brought.
@@ -69,23 +38,6 @@ func (f *ferried) parse(tb testing.TB, frames []byte) {
 	if err := st.parse(context.Background()); err != nil {
 		tb.Fatal(err)
 	}
-}
-
-// route makes the records of the batch and gives it back.
-func (f *ferried) route(tb testing.TB) {
-	cargo := f.sink.Load(f.st.b)
-	for i := range f.st.b.Rows {
-		r := cargo.Next()
-		var err error
-		if cargo.Buf, err = f.plan.Route(&f.st.b.Rows[i], r, cargo.Buf); err != nil {
-			tb.Fatal(err)
-		}
-		if r.Topic == "" || len(r.Value) == 0 {
-			tb.Fatal("a record is empty")
-		}
-		f.rows++
-	}
-	cargo.Close()
 }
 
 // document is JSON of about size bytes, as jsonb prints it.
@@ -146,16 +98,16 @@ func TestPlainPathAllocatesNothingPerRow(t *testing.T) {
 			f := newFerried(t, nil)
 			frames := sent(load.transactions, load.perTx, 200)
 			f.parse(t, frames)
-			f.route(t)
+			f.Route(t, f.st.b)
 			again := withoutRelation(t, frames)
-			step := func() { f.parse(t, again); f.route(t) }
+			step := func() { f.parse(t, again); f.Route(t, f.st.b) }
 			step()
-			f.rows = 0
+			f.Made = 0
 			if n := testing.AllocsPerRun(20, step); n != 0 {
 				t.Errorf("%v allocations for %d rows, want none", n, load.transactions*load.perTx)
 			}
-			if want := 21 * load.transactions * load.perTx; f.rows != want {
-				t.Errorf("%d rows became records, want %d", f.rows, want)
+			if want := 21 * load.transactions * load.perTx; f.Made != want {
+				t.Errorf("%d rows became records, want %d", f.Made, want)
 			}
 		})
 	}
@@ -167,7 +119,7 @@ func TestHandingOverAllocatesPerBatch(t *testing.T) {
 		f := newFerried(t, nil)
 		frames := sent(1, rows, 200)
 		f.parse(t, frames)
-		f.route(t)
+		f.Route(t, f.st.b)
 		again := withoutRelation(t, frames)
 		step := func() {
 			f.parse(t, again)
@@ -175,7 +127,7 @@ func TestHandingOverAllocatesPerBatch(t *testing.T) {
 				t.Fatal(err)
 			}
 			f.st.b = <-f.out
-			f.route(t)
+			f.Route(t, f.st.b)
 		}
 		step()
 		return testing.AllocsPerRun(20, step)

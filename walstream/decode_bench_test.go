@@ -19,13 +19,13 @@ func BenchmarkDecode(b *testing.B) {
 
 // BenchmarkDecodeAndRoute goes on to the records.
 func BenchmarkDecodeAndRoute(b *testing.B) {
-	eachLoad(b, nil, func(f *ferried, frames []byte) { f.parse(b, frames); f.route(b) })
+	eachLoad(b, nil, func(f *ferried, frames []byte) { f.parse(b, frames); f.Route(b, f.st.b) })
 }
 
 // BenchmarkDecodeAndExpand has the payload expanded too.
 func BenchmarkDecodeAndExpand(b *testing.B) {
 	expand := func(c *configs.Pipeline) { c.Router.ExpandJSON = true }
-	eachLoad(b, expand, func(f *ferried, frames []byte) { f.parse(b, frames); f.route(b) })
+	eachLoad(b, expand, func(f *ferried, frames []byte) { f.parse(b, frames); f.Route(b, f.st.b) })
 }
 
 // eachLoad counts an operation as one row, so that loads can be compared.
