@@ -10,87 +10,43 @@ import (
 
 	"outferry/binlog"
 	"outferry/configs"
+	"outferry/internal/link"
 	"outferry/internal/servers"
 	"outferry/outbox"
 )
 
-// hole is a TCP proxy on loopback that turns into a black hole: it keeps its connections, takes new ones, and lets nothing
-// pass.
+// hole is a link that turns into a black hole: it keeps its connections, takes new ones, and lets nothing pass.
 type hole struct {
-	port   int
-	target string
-	opened chan struct{}
-	once   sync.Once
-	at     []byte // opens where a client says it
-	ends   sync.Map
+	*servers.MySQLDatabase // as it is found through the link
+	open                   func()
+	opened                 chan struct{}
 }
 
-func newHole(t *testing.T, target, at string) *hole {
+// newHole opens where a client says at.
+func newHole(t *testing.T, d *servers.MySQLDatabase, at string) *hole {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := &hole{port: listener.Addr().(*net.TCPAddr).Port, target: target, opened: make(chan struct{}), at: []byte(at)}
-	var accepting sync.WaitGroup
-	accepting.Go(func() { h.accept(t, listener) })
-	t.Cleanup(func() {
-		listener.Close()
-		h.ends.Range(func(c, _ any) bool {
-			c.(net.Conn).Close()
-			return true
-		})
-		accepting.Wait()
-	})
+	l, lead := link.New(t)
+	h := &hole{MySQLDatabase: &servers.MySQLDatabase{Version: d.Version, Port: l.Port, Name: d.Name}, opened: make(chan struct{})}
+	h.open = sync.OnceFunc(func() { l.Freeze(); close(h.opened) })
+	across := l.Across
+	l.Across = func(client, server net.Conn) { across(&ear{client, []byte(at), h.open}, server) }
+	lead(net.JoinHostPort("127.0.0.1", strconv.Itoa(d.Port)))
 	return h
 }
 
-func (h *hole) open() { h.once.Do(func() { close(h.opened) }) }
-
-func (h *hole) accept(t *testing.T, listener net.Listener) {
-	var carrying sync.WaitGroup
-	defer carrying.Wait()
-	for {
-		client, err := listener.Accept()
-		if err != nil {
-			return
-		}
-		server, err := net.Dial("tcp", h.target)
-		if err != nil {
-			t.Error(err)
-			client.Close()
-			continue
-		}
-		h.ends.Store(client, nil)
-		h.ends.Store(server, nil)
-		carrying.Go(func() { h.carry(server, client, h.at) })
-		carrying.Go(func() { h.carry(client, server, nil) })
-	}
+// ear listens to what one end says.
+type ear struct {
+	net.Conn
+	to   []byte
+	then func()
 }
 
-func (h *hole) carry(to, from net.Conn, at []byte) {
-	b := make([]byte, 64<<10)
-	for {
-		n, err := from.Read(b)
-		if len(at) > 0 && bytes.Contains(b[:n], at) {
-			h.open()
-		}
-		select {
-		case <-h.opened:
-		default:
-			if err == nil {
-				_, err = to.Write(b[:n])
-			}
-			if err != nil {
-				to.Close()
-				return
-			}
-			continue
-		}
-		if err != nil {
-			return
-		}
+func (e *ear) Read(b []byte) (int, error) {
+	n, err := e.Conn.Read(b)
+	if len(e.to) > 0 && bytes.Contains(b[:n], e.to) {
+		e.then()
 	}
+	return n, err
 }
 
 // TestStopIsQuickOnADeadLink, wherever in the life of a run the link dies: read_timeout is 30 s.
@@ -101,9 +57,8 @@ func TestStopIsQuickOnADeadLink(t *testing.T) {
 				t.Parallel()
 				d := fullNames(t, version)
 				d.Exec(t, tablesSQL)
-				h := newHole(t, net.JoinHostPort("127.0.0.1", strconv.Itoa(d.Port)), at)
-				there := &servers.MySQLDatabase{Version: version, Port: h.port, Name: d.Name}
-				f := start(t, file(t, there, noData, func(c *configs.Pipeline) { c.Source.TLS.Mode = "disable" }), nil, binlog.Options{})
+				h := newHole(t, d, at)
+				f := start(t, file(t, h.MySQLDatabase, noData, func(c *configs.Pipeline) { c.Source.TLS.Mode = "disable" }), nil, binlog.Options{})
 				switch name {
 				case "it streams", "it ends the dump":
 					f.begun()
@@ -135,9 +90,8 @@ func TestSilenceIsWhatTheFileSays(t *testing.T) {
 	each(t, func(t *testing.T, version string) {
 		d := fullNames(t, version)
 		d.Exec(t, tablesSQL)
-		h := newHole(t, net.JoinHostPort("127.0.0.1", strconv.Itoa(d.Port)), "")
-		there := &servers.MySQLDatabase{Version: version, Port: h.port, Name: d.Name}
-		f := start(t, file(t, there, noData, func(c *configs.Pipeline) { c.Source.MySQL.ReadTimeout = time.Second }), nil, binlog.Options{})
+		h := newHole(t, d, "")
+		f := start(t, file(t, h.MySQLDatabase, noData, func(c *configs.Pipeline) { c.Source.MySQL.ReadTimeout = time.Second }), nil, binlog.Options{})
 		f.begun()
 		d.Exec(t, insert("a1"))
 		f.wait(1)

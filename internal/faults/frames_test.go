@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"outferry/internal/link"
 	"outferry/internal/servers"
 )
 
@@ -31,7 +32,7 @@ const (
 
 // frames carries Kafka's protocol over a link, and harms requests as plan says.
 type frames struct {
-	*link
+	*link.Link
 	hold time.Duration
 
 	mu   sync.Mutex
@@ -42,12 +43,12 @@ type frames struct {
 // kafkaBehindFrames starts a broker whose clients, those that come by the link, go through it.
 func kafkaBehindFrames(t *testing.T) (*servers.Broker, *frames) {
 	t.Helper()
-	l, open := newLink(t)
-	f := &frames{link: l, hold: 5 * time.Second}
-	l.across = f.carry
+	l, open := link.New(t)
+	f := &frames{Link: l, hold: 5 * time.Second}
+	l.Across = f.carry
 	broker := servers.StartKafka(t, servers.KafkaOptions{Behind: func(addr string) string {
 		open(addr)
-		return l.addr
+		return l.Addr
 	}})
 	return broker, f
 }
@@ -76,7 +77,7 @@ func (f *frames) harmOf(api int16) harm {
 func (f *frames) carry(client, server net.Conn) {
 	var answers sync.Map // correlation id -> harm
 	var both sync.WaitGroup
-	end := func() { reset(client); reset(server) }
+	end := func() { link.Reset(client); link.Reset(server) }
 	both.Go(func() {
 		defer end()
 		f.requests(client, server, &answers)
@@ -96,11 +97,11 @@ func (f *frames) requests(client, server net.Conn, answers *sync.Map) {
 		if h != none {
 			answers.Store(binary.BigEndian.Uint32(frame[8:]), h)
 		}
-		if _, err := (gate{f.link, server}).Write(frame); err != nil {
+		if _, err := f.Gate(server).Write(frame); err != nil {
 			return
 		}
 		if h == cutBehind {
-			reset(client)
+			link.Reset(client)
 			time.Sleep(20 * time.Millisecond) // a reset of the other side could overtake what was just written
 			return
 		}
@@ -120,7 +121,7 @@ func (f *frames) answers(client, server net.Conn, answers *sync.Map) {
 		case holdAnswer:
 			time.Sleep(f.hold)
 		}
-		if _, err := (gate{f.link, client}).Write(frame); err != nil {
+		if _, err := f.Gate(client).Write(frame); err != nil {
 			return
 		}
 	}

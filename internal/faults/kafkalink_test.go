@@ -65,7 +65,7 @@ func TestACommitThatNobodyHeardOfIsNotRepeated(t *testing.T) {
 			if api != apiEndTxn {
 				return none
 			}
-			go f.drop()
+			go f.Drop()
 			return []harm{cutBehind, loseAnswer}[n%2]
 		})
 		servers.Eventually(t, 30*time.Second, "a commit was harmed", func() bool { return f.done.Load() > before })
@@ -75,7 +75,7 @@ func TestACommitThatNobodyHeardOfIsNotRepeated(t *testing.T) {
 			i.kill()
 			i = s.run()
 		}
-		f.heal()
+		f.Heal()
 		i.streaming(time.Minute)
 	}
 	tr.verdict()

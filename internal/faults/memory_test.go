@@ -92,7 +92,7 @@ func TestKafkaAwayWhileTheDatabaseIsBusy(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		do   func()
-	}{{"refused", kafka.drop}, {"black hole", kafka.freeze}} {
+	}{{"refused", kafka.Drop}, {"black hole", kafka.Freeze}} {
 		t.Run(c.name, func(t *testing.T) {
 			walsender, before := s.walsender(), i.resident()
 			c.do()
@@ -108,7 +108,7 @@ func TestKafkaAwayWhileTheDatabaseIsBusy(t *testing.T) {
 			if s.shown() >= int64(written) {
 				t.Error("Kafka was not away")
 			}
-			kafka.heal()
+			kafka.Heal()
 			s.arrived(written)
 			if peak := i.peak(); peak > bounded {
 				t.Errorf("peak memory %d MiB", peak>>20)

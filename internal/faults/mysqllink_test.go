@@ -2,18 +2,20 @@ package faults
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"outferry/internal/link"
 	"outferry/internal/servers"
 )
 
 // mysqlBehindLink is a server of one test whose instances come by a link.
-func mysqlBehindLink(t *testing.T, o servers.MySQLOptions, more options) (*stage, *link) {
+func mysqlBehindLink(t *testing.T, o servers.MySQLOptions, more options) (*stage, *link.Link) {
 	t.Helper()
 	more.mysql = servers.StartMySQL(t, o)
-	l, open := newLink(t)
-	more.source = l.addr
+	l, open := link.New(t)
+	more.source = l.Addr
 	s := newStage(t, more)
 	open(s.source())
 	return s, l
@@ -28,22 +30,18 @@ func TestCutLinksToMySQLLoseAndRepeatNothing(t *testing.T) {
 		i.streaming(time.Minute)
 		tr := s.load(20)
 		step := int64(rounds(4001, 97))
-		next := int64(1)
-		db.cutAfter(func() int64 { next += step; return next })
-		db.cut()
-		servers.Eventually(t, 10*time.Minute, "connections were cut after up to 256 KiB", func() bool {
-			db.mu.Lock()
-			defer db.mu.Unlock()
-			return next > 256<<10
-		})
-		db.cutAfter(nil)
+		var next atomic.Int64
+		db.CutAfter(func() int64 { return next.Add(step) })
+		db.Cut()
+		servers.Eventually(t, 10*time.Minute, "connections were cut after up to 256 KiB", func() bool { return next.Load() > 256<<10 })
+		db.CutAfter(nil)
 		for range rounds(20, 200) {
 			some(20*time.Millisecond, 300*time.Millisecond)
-			db.cut()
+			db.Cut()
 		}
 		i.streaming(time.Minute)
 		tr.verdict()
-		s.require("connections that were cut", db.cuts.Load(), 60)
+		s.require("connections that were cut", db.Cuts.Load(), 60)
 		s.require("streams that were cut", int64(i.said("source: streaming:")), 10)
 	})
 }
@@ -61,11 +59,11 @@ func TestFailoverToAReplicaOfMySQLLosesAndRepeatsNothing(t *testing.T) {
 			some(time.Second, 2*time.Second)
 			source.ReadOnly()
 			replica.CatchUp(t, source)
-			db.drop()
+			db.Drop()
 			source.Kill()
 			replica.Promote()
-			db.retarget(fmt.Sprintf("127.0.0.1:%d", replica.Port))
-			db.heal()
+			db.Retarget(fmt.Sprintf("127.0.0.1:%d", replica.Port))
+			db.Heal()
 			streamed := i.said("source: streaming:")
 			servers.Eventually(t, time.Minute, "the instance streams from the new source", func() bool { return i.said("source: streaming:") > streamed })
 			source.Start()

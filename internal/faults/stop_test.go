@@ -40,7 +40,7 @@ func (s *stage) stopped(stops int) {
 func stageBehindFrames(t *testing.T) (*stage, *frames) {
 	t.Helper()
 	broker, f := kafkaBehindFrames(t)
-	return newStage(t, options{broker: broker, kafka: f.addr}), f
+	return newStage(t, options{broker: broker, kafka: f.Addr}), f
 }
 
 // takenWithoutKafka takes Kafka away and waits until an instance has taken rows and feels that it is gone.
@@ -51,10 +51,10 @@ func (s *stage) takenWithoutKafka(f *frames, away func(), rows int) {
 		s.arrived(s.inserted)
 	}
 	away()
-	before := f.felt.Load()
+	before := f.Felt.Load()
 	s.insert(rows)
 	s.sent()
-	servers.Eventually(s.t, 20*time.Second, "the instance feels that Kafka is away", func() bool { return f.felt.Load() > before })
+	servers.Eventually(s.t, 20*time.Second, "the instance feels that Kafka is away", func() bool { return f.Felt.Load() > before })
 }
 
 func TestStoppingWithoutKafkaEndsInTime(t *testing.T) {
@@ -63,7 +63,7 @@ func TestStoppingWithoutKafkaEndsInTime(t *testing.T) {
 	for _, loss := range []struct {
 		name string
 		do   func()
-	}{{"refused", f.drop}, {"black hole", f.freeze}} {
+	}{{"refused", f.Drop}, {"black hole", f.Freeze}} {
 		t.Run(loss.name, func(t *testing.T) {
 			i := s.run("service.shutdown_timeout=5s")
 			i.streaming(time.Minute)
@@ -77,7 +77,7 @@ func TestStoppingWithoutKafkaEndsInTime(t *testing.T) {
 			if took := time.Since(began); took > 10*time.Second {
 				t.Errorf("the stop took %s, service.shutdown_timeout is 5s", took)
 			}
-			f.heal()
+			f.Heal()
 		})
 	}
 	i := s.run()
@@ -94,13 +94,13 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	}{{syscall.SIGTERM, 143}, {syscall.SIGINT, 130}} {
 		i := s.run()
 		i.streaming(time.Minute)
-		s.takenWithoutKafka(f, f.drop, 5) // so that the drain takes long
+		s.takenWithoutKafka(f, f.Drop, 5) // so that the drain takes long
 		i.signal(c.signal)
 		i.says("stopping", 5*time.Second)
 		i.signal(c.signal)
 		if code := i.ended(2 * time.Second); code != c.code {
 			t.Errorf("exit code %d after two %s, want %d", code, c.signal, c.code)
 		}
-		f.heal()
+		f.Heal()
 	}
 }

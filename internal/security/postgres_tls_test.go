@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"outferry/configs"
+	"outferry/internal/link"
 	"outferry/internal/process"
 	"outferry/internal/servers"
 	"outferry/outbox"
@@ -163,7 +164,7 @@ func TestPostgresDowngradeIsRefused(t *testing.T) {
 	d := servers.Postgres(t, 15)
 	outboxOf(t, d)
 	thief := newThief(t, d.Port)
-	url := strings.TrimSuffix(strings.Replace(d.URL("outferry"), port(d.Port), port(thief.port), 1), "?sslmode=disable")
+	url := strings.TrimSuffix(strings.Replace(d.URL("outferry"), port(d.Port), port(thief.Port), 1), "?sslmode=disable")
 	ca := servers.NewCA(t)
 	for _, mode := range []string{"require", "verify-ca", "verify-full"} {
 		err := look(t, file(t, "posts", url, "127.0.0.1:9", "source.tls.mode="+mode, "source.tls.ca_file="+ca.File))
@@ -182,50 +183,32 @@ func TestPostgresDowngradeIsRefused(t *testing.T) {
 
 // thief stands before a server, answers the wish for TLS with no, and keeps what he hears after it.
 type thief struct {
-	port int
-	mu   sync.Mutex
-	got  strings.Builder
+	*link.Link
+	mu  sync.Mutex
+	got strings.Builder
 }
 
 func newThief(t *testing.T, server int) *thief {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	th := &thief{port: ln.Addr().(*net.TCPAddr).Port}
-	var all sync.WaitGroup
-	all.Go(func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			all.Go(func() { th.serve(c, server) })
-		}
-	})
-	t.Cleanup(func() { ln.Close(); all.Wait() })
+	l, open := link.New(t)
+	th := &thief{Link: l}
+	l.Across = th.across
+	open("127.0.0.1" + port(server))
 	return th
 }
 
-func (th *thief) serve(c net.Conn, server int) {
-	defer c.Close()
+func (th *thief) across(client, server net.Conn) {
 	var request [8]byte
-	if _, err := io.ReadFull(c, request[:]); err != nil {
+	if _, err := io.ReadFull(client, request[:]); err != nil {
 		return
 	}
-	up, err := net.Dial("tcp", "127.0.0.1"+port(server))
-	if err != nil {
-		return
-	}
-	defer up.Close()
 	if binary.BigEndian.Uint32(request[4:]) == 80877103 { // SSLRequest
-		_, _ = c.Write([]byte("N"))
+		_, _ = client.Write([]byte("N"))
 	} else {
-		_, _ = up.Write(request[:])
+		_, _ = server.Write(request[:])
 	}
-	go func() { _, _ = io.Copy(c, up) }()
-	_, _ = io.Copy(io.MultiWriter(up, th), c)
+	go func() { _, _ = io.Copy(client, server) }()
+	_, _ = io.Copy(io.MultiWriter(server, th), client)
 }
 
 func (th *thief) Write(p []byte) (int, error) {

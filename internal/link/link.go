@@ -1,4 +1,5 @@
-package faults
+// Package link is a TCP proxy on loopback that a test can cut, take down, and freeze.
+package link
 
 import (
 	"io"
@@ -8,45 +9,47 @@ import (
 	"testing"
 )
 
-// link is a TCP proxy on loopback that a test can cut, take down, and freeze.
-type link struct {
-	addr   string
-	target string
-	across func(client, server net.Conn) // carries bytes until either end is closed
+// Link leads to one server at a time.
+type Link struct {
+	Addr   string
+	Port   int
+	Across func(client, server net.Conn) // carries bytes until either end is closed
+	Cuts   atomic.Int64                  // connections that were cut
+	Felt   atomic.Int64                  // connections refused and writes held back: somebody feels what we do
 
 	mu     sync.Mutex
+	target string
 	down   bool
 	frozen chan struct{} // closed when bytes may pass
 	pairs  map[net.Conn]net.Conn
-	cuts   atomic.Int64 // connections that were cut
-	felt   atomic.Int64 // connections refused and writes held back: somebody feels what we do
 	limit  func() int64 // after so many bytes from the target a new connection is cut; nil is never
 }
 
-// newLink listens now; open says where to, and may come later, as when the target wants to know our address first.
-func newLink(t *testing.T) (l *link, open func(target string)) {
+// New listens now; open says where to, and may come later, as when the target wants to know our address first.
+func New(t testing.TB) (l *Link, open func(target string)) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l = &link{addr: listener.Addr().String(), pairs: map[net.Conn]net.Conn{}, frozen: make(chan struct{})}
+	at := listener.Addr().(*net.TCPAddr)
+	l = &Link{Addr: at.String(), Port: at.Port, pairs: map[net.Conn]net.Conn{}, frozen: make(chan struct{})}
 	close(l.frozen)
-	l.across = l.bytes
+	l.Across = l.bytes
 	var accepting sync.WaitGroup
 	t.Cleanup(func() {
 		listener.Close()
-		l.heal()
-		l.cut()
+		l.Heal()
+		l.Cut()
 		accepting.Wait()
 	})
 	return l, func(target string) {
-		l.retarget(target)
+		l.Retarget(target)
 		accepting.Go(func() { l.accept(listener) })
 	}
 }
 
-func (l *link) accept(listener net.Listener) {
+func (l *Link) accept(listener net.Listener) {
 	var carrying sync.WaitGroup
 	defer carrying.Wait()
 	for {
@@ -56,34 +59,34 @@ func (l *link) accept(listener net.Listener) {
 		}
 		server, err := net.Dial("tcp", l.to())
 		if err != nil || !l.add(client, server) {
-			l.felt.Add(1)
-			reset(client)
+			l.Felt.Add(1)
+			Reset(client)
 			if err == nil {
-				reset(server)
+				Reset(server)
 			}
 			continue
 		}
 		carrying.Go(func() {
-			l.across(client, server)
+			l.Across(client, server)
 			l.remove(client)
 		})
 	}
 }
 
-func (l *link) to() string {
+func (l *Link) to() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.target
 }
 
-// retarget leads new connections elsewhere.
-func (l *link) retarget(target string) {
+// Retarget leads new connections elsewhere.
+func (l *Link) Retarget(target string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.target = target
 }
 
-func (l *link) add(client, server net.Conn) bool {
+func (l *Link) add(client, server net.Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.down {
@@ -92,36 +95,36 @@ func (l *link) add(client, server net.Conn) bool {
 	return !l.down
 }
 
-func (l *link) remove(client net.Conn) {
+func (l *Link) remove(client net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if server, ok := l.pairs[client]; ok {
-		reset(client)
-		reset(server)
+		Reset(client)
+		Reset(server)
 		delete(l.pairs, client)
 	}
 }
 
 // bytes carries what comes, whatever it means.
-func (l *link) bytes(client, server net.Conn) {
+func (l *Link) bytes(client, server net.Conn) {
 	var one sync.WaitGroup
 	carry := func(to, from net.Conn) {
 		io.Copy(gate{l, to}, from)
-		reset(from)
-		reset(to)
+		Reset(from)
+		Reset(to)
 	}
 	one.Go(func() { carry(server, client) })
 	if n := l.most(); n > 0 {
 		io.CopyN(gate{l, client}, server, n)
 		l.remove(client)
-		l.cuts.Add(1)
+		l.Cuts.Add(1)
 	} else {
 		carry(client, server)
 	}
 	one.Wait()
 }
 
-func (l *link) most() int64 {
+func (l *Link) most() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.limit == nil {
@@ -130,16 +133,18 @@ func (l *link) most() int64 {
 	return l.limit()
 }
 
-// cutAfter cuts new connections after so many bytes from the target; nil ends that.
-func (l *link) cutAfter(limit func() int64) {
+// CutAfter cuts new connections after so many bytes from the target; nil ends that.
+func (l *Link) CutAfter(limit func() int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.limit = limit
 }
 
-// gate lets bytes pass while the link is not frozen.
+// Gate writes to one end while the link is not frozen, and waits where it is.
+func (l *Link) Gate(to net.Conn) io.Writer { return gate{l, to} }
+
 type gate struct {
-	link *link
+	link *Link
 	to   net.Conn
 }
 
@@ -150,40 +155,41 @@ func (g gate) Write(b []byte) (int, error) {
 	select {
 	case <-open:
 	default:
-		g.link.felt.Add(1)
+		g.link.Felt.Add(1)
 		<-open
 	}
 	return g.to.Write(b)
 }
 
-// cut resets every connection, wherever it is in a message.
-func (l *link) cut() {
+// Cut resets every connection, wherever it is in a message.
+func (l *Link) Cut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for client, server := range l.pairs {
-		reset(client)
-		reset(server)
+		Reset(client)
+		Reset(server)
 		delete(l.pairs, client)
-		l.cuts.Add(1)
+		l.Cuts.Add(1)
 	}
 }
 
-// drop cuts, and lets nobody in until heal.
-func (l *link) drop() {
+// Drop cuts, and lets nobody in until Heal.
+func (l *Link) Drop() {
 	l.mu.Lock()
 	l.down = true
 	l.mu.Unlock()
-	l.cut()
+	l.Cut()
 }
 
-// freeze keeps connections open and lets nothing pass until heal: a black hole.
-func (l *link) freeze() {
+// Freeze keeps connections open and lets nothing pass until Heal: a black hole.
+func (l *Link) Freeze() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.frozen = make(chan struct{})
 }
 
-func (l *link) heal() {
+// Heal undoes Drop and Freeze.
+func (l *Link) Heal() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.down = false
@@ -194,8 +200,8 @@ func (l *link) heal() {
 	}
 }
 
-// reset closes with RST, as a firewall does.
-func reset(c net.Conn) {
+// Reset closes with RST, as a firewall does.
+func Reset(c net.Conn) {
 	if tcp, ok := c.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
