@@ -46,6 +46,17 @@ func want(t *testing.T, got []string, ids ...string) {
 	}
 }
 
+// wantFrom reads from a position on, and confirms nothing.
+func (r *Rig) wantFrom(t *testing.T, from outbox.Position, ids []string) {
+	t.Helper()
+	rd := r.Start(t, from, false, false)
+	f := rd.Until("the rest", func(f *Feed) bool { return len(f.IDs) >= len(ids) })
+	want(t, f.IDs, ids...)
+	if err := rd.Stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func tailOf(ids []string) string {
 	if len(ids) > 30 {
 		return fmt.Sprintf("%d rows ending in %v", len(ids), ids[len(ids)-10:])
@@ -155,12 +166,7 @@ func resumeEverywhere(t *testing.T, r *Rig) {
 	r.Exec(t, insert("last"))
 	ids = append(ids, "last")
 	for i, from := range all.Positions {
-		rd := r.Start(t, from, false, false)
-		f := rd.Until("the rest", func(f *Feed) bool { return slices.Contains(f.IDs, "last") })
-		want(t, f.IDs, ids[all.Rows[i]:]...)
-		if err := rd.Stop(); err != nil {
-			t.Fatal(err)
-		}
+		r.wantFrom(t, from, ids[all.Rows[i]:])
 	}
 }
 
@@ -211,12 +217,7 @@ func large(t *testing.T, r *Rig) {
 		t.Errorf("a batch took %d bytes, want %d at most", all.Largest, outbox.BatchBytes)
 	}
 	for _, i := range []int{0, parts / 2, parts - 1} {
-		rd := r.Start(t, all.Positions[i], false, false)
-		f := rd.Until("the rest of a large transaction", func(f *Feed) bool { return len(f.IDs) >= rows-all.Rows[i] })
-		want(t, f.IDs, ids[all.Rows[i]:]...)
-		if err := rd.Stop(); err != nil {
-			t.Fatal(err)
-		}
+		r.wantFrom(t, all.Positions[i], ids[all.Rows[i]:])
 	}
 }
 
@@ -250,12 +251,7 @@ func cutBetween(t *testing.T, r *Rig) {
 		}
 	}
 	for _, i := range []int{all.Cuts[0], all.Cuts[len(all.Cuts)/2], all.Cuts[len(all.Cuts)-1]} {
-		rd := r.Start(t, all.Positions[i], false, false)
-		f := rd.Until("the rest", func(f *Feed) bool { return len(f.IDs) >= len(ids)-all.Rows[i] })
-		want(t, f.IDs, ids[all.Rows[i]:]...)
-		if err := rd.Stop(); err != nil {
-			t.Fatal(err)
-		}
+		r.wantFrom(t, all.Positions[i], ids[all.Rows[i]:])
 	}
 }
 
