@@ -12,6 +12,7 @@ import (
 	"outferry/binlog"
 	"outferry/configs"
 	"outferry/internal/servers"
+	"outferry/internal/sourcetest"
 	"outferry/outbox"
 )
 
@@ -273,7 +274,7 @@ func TestStopEndsTheDump(t *testing.T) {
 		_, d, at := stopped(t, servers.MySQLOptions{Version: version})
 		f := resume(t, d, at)
 		const dumps = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'outferry' AND COMMAND LIKE 'Binlog Dump%'"
-		eventually(t, "the dump begins", func() bool { return d.Text(t, dumps) == "1" })
+		servers.Eventually(t, sourcetest.Deadline, "the dump begins", func() bool { return d.Text(t, dumps) == "1" })
 		f.stop()
 		if n := d.Text(t, dumps); n != "0" {
 			t.Errorf("%s dumps after the stop", n)

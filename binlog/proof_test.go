@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"outferry/binlog"
 	"outferry/configs"
@@ -55,15 +54,6 @@ func resetSQL(version string) string {
 		return "RESET BINARY LOGS AND GTIDS"
 	}
 	return "RESET MASTER"
-}
-
-func eventually(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(sourcetest.Deadline); !done(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %s in vain: %s", sourcetest.Deadline, what)
-		}
-	}
 }
 
 func logFiles(t *testing.T, d *servers.MySQLDatabase) (files []string) {
@@ -142,7 +132,7 @@ func TestPurgedLogIsRefused(t *testing.T) {
 			d.Exec(t, "FLUSH BINARY LOGS")
 			newest := logFiles(t, d)
 			last := newest[len(newest)-1]
-			eventually(t, "the log is purged", func() bool { // a reader that just left keeps a file for a moment
+			servers.Eventually(t, sourcetest.Deadline, "the log is purged", func() bool { // a reader that just left keeps a file for a moment
 				d.Exec(t, "PURGE BINARY LOGS TO '"+last+"'")
 				return logFiles(t, d)[0] == last
 			})

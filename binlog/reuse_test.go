@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"outferry/internal/servers"
+	"outferry/internal/sourcetest"
 )
 
 // TestReusedNumbersLoseAndRepeatNothing: without gtid_strict_mode, its default, MariaDB logs the number that a session asks
@@ -68,7 +69,7 @@ func TestFilesOfReusedNumbersMayBePurged(t *testing.T) {
 		last := files[len(files)-1]
 		f.until("the position to be in the new file", func() bool { return strings.Contains(f.last.String(), last) })
 		f.stop()
-		eventually(t, "the log is purged", func() bool { // a reader that just left keeps a file for a moment
+		servers.Eventually(t, sourcetest.Deadline, "the log is purged", func() bool { // a reader that just left keeps a file for a moment
 			d.Exec(t, "PURGE BINARY LOGS TO '"+last+"'")
 			return logFiles(t, d)[0] == last
 		})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
+	"outferry/internal/servers"
 	"outferry/outbox"
 	"outferry/pipeline"
 )
@@ -269,7 +270,7 @@ func TestNoDataSkipsWhatWasThere(t *testing.T) {
 	r.cfg.Source.Snapshot = "no_data"
 	r.insert("old", "order", "{}")
 	run := r.start()
-	eventually(t, "the slot to be there", func() bool { // a heartbeat writes the first position of the stream
+	servers.Eventually(t, deadline, "the slot is there", func() bool { // a heartbeat writes the first position of the stream
 		rec := r.record()
 		return rec != nil && strings.Contains(string(rec.Position), `"stream"`)
 	})
@@ -363,7 +364,7 @@ func TestBacklogIsBoundedInMemory(t *testing.T) {
 	runtime.GC() // what the tests before left behind is not ours
 	run = r.start()
 	var peak uint64
-	eventually(t, "200 MB of backlog to be delivered", func() bool {
+	servers.Eventually(t, deadline, "200 MB of backlog are delivered", func() bool {
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		peak = max(peak, m.HeapInuse)
@@ -373,14 +374,5 @@ func TestBacklogIsBoundedInMemory(t *testing.T) {
 	t.Logf("peak heap in use %d MiB", peak>>20)
 	if peak > 150<<20 {
 		t.Errorf("the heap grew to %d MiB", peak>>20)
-	}
-}
-
-func eventually(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for end := time.Now().Add(deadline); !done(); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waiting for %s", what)
-		}
 	}
 }

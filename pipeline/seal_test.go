@@ -54,11 +54,7 @@ func (r *rig) slotIsBeyond(lsn string) bool {
 
 func (r *rig) awaitSlot(lsn string) {
 	r.t.Helper()
-	for end := time.Now().Add(deadline); !r.slotIsBeyond(lsn); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(end) {
-			r.t.Fatal("the slot does not follow to " + lsn)
-		}
-	}
+	servers.Eventually(r.t, deadline, "the slot follows to "+lsn, func() bool { return r.slotIsBeyond(lsn) })
 }
 
 // The broker answered the commit of row 2 and crashed before it wrote the markers.
