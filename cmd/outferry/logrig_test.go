@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -27,19 +26,8 @@ func eachLog(t *testing.T, test func(t *testing.T, version string)) {
 
 func newLogRig(t *testing.T, db *servers.MySQLDatabase, more ...string) *logRig {
 	t.Helper()
-	r := &logRig{my: db, rig: &rig{T: t, broker: servers.Kafka(t), name: strings.TrimSuffix(servers.Kafka(t).Prefix(t), "-")}}
 	db.Exec(t, "CREATE TABLE outbox (id varchar(32) PRIMARY KEY, aggregatetype varchar(64), aggregateid varchar(64), type varchar(64), payload text)")
-	r.file = filepath.Join(t.TempDir(), "comments.yaml")
-	secret := filepath.Join(t.TempDir(), "secret")
-	if err := os.WriteFile(secret, []byte("outferry"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	text := fmt.Sprintf("name: %s\nsource:\n  url: %s\n  password: ${file:%s}\n  tables: [outbox]\n  heartbeat_interval: 1s\n%skafka:\n  brokers: [%s]\n",
-		r.name, strings.Replace(db.URL("outferry"), ":outferry@", "@", 1), secret, strings.Join(more, ""), r.broker.Addr)
-	if err := os.WriteFile(r.file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return &logRig{my: db, rig: rigOn(t, db.URL("outferry"), "outbox", more)}
 }
 
 // ownServer is a rig on a server of its own, whose log may be purged and reset.

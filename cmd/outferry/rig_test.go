@@ -41,16 +41,24 @@ type rig struct {
 // newRig makes the table as the pipeline's own role, so that it may make its publication.
 func newRig(t *testing.T, db *servers.Database, more ...string) *rig {
 	t.Helper()
-	r := &rig{T: t, db: db, broker: servers.Kafka(t), name: strings.TrimSuffix(servers.Kafka(t).Prefix(t), "-")}
 	db.Exec(t, fmt.Sprintf(`GRANT CREATE ON DATABASE %s TO outferry; GRANT ALL ON SCHEMA public TO outferry; SET ROLE outferry;
 		CREATE TABLE outbox (id text PRIMARY KEY, aggregatetype text, aggregateid text, type text, payload text); RESET ROLE`, db.Name))
-	r.file = filepath.Join(t.TempDir(), "posts.yaml")
+	r := rigOn(t, db.URL("outferry"), "public.outbox", more)
+	r.db = db
+	return r
+}
+
+// rigOn is a rig whose file leads to a table.
+func rigOn(t *testing.T, url, table string, more []string) *rig {
+	t.Helper()
+	broker := servers.Kafka(t)
+	r := &rig{T: t, broker: broker, name: strings.TrimSuffix(broker.Prefix(t), "-"), file: filepath.Join(t.TempDir(), "posts.yaml")}
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("outferry"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	text := fmt.Sprintf("name: %s\nsource:\n  url: %s\n  password: ${file:%s}\n  tables: [public.outbox]\n  heartbeat_interval: 1s\n%skafka:\n  brokers: [%s]\n",
-		r.name, strings.Replace(db.URL("outferry"), ":outferry@", "@", 1), secret, strings.Join(more, ""), r.broker.Addr)
+	text := fmt.Sprintf("name: %s\nsource:\n  url: %s\n  password: ${file:%s}\n  tables: [%s]\n  heartbeat_interval: 1s\n%skafka:\n  brokers: [%s]\n",
+		r.name, strings.Replace(url, ":outferry@", "@", 1), secret, table, strings.Join(more, ""), broker.Addr)
 	if err := os.WriteFile(r.file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
