@@ -47,7 +47,8 @@ var only = map[string][]string{
 var notInTheBinary = []string{
 	"github.com/Shopify/toxiproxy", "github.com/google/go-cmp", "github.com/santhosh-tekuri/jsonschema", "go.uber.org/goleak",
 	"pgregory.net/rapid", "github.com/stretchr/testify", "github.com/prometheus/client_golang/prometheus/testutil",
-	"outferry/internal/servers", "outferry/internal/feedcheck", "outferry/internal/sourcetest", "outferry/internal/faults",
+	"outferry/internal/servers", "outferry/internal/feedcheck", "outferry/internal/sourcetest", "outferry/internal/recordtest",
+	"outferry/internal/link", "outferry/internal/faults",
 }
 
 const module = "outferry/"
