@@ -48,20 +48,22 @@ func (s *Source) tableStates(ctx context.Context, ask querier) ([]tableState, er
 // descendants checks the partitions of a table, or the tables that inherit from it: rows of those are rows of the table for
 // a SELECT, and not for the stream.
 func (s *Source) descendants(ctx context.Context, ask querier, t tableName, oid string, partitioned bool) error {
-	rows, err := ask(ctx, `WITH RECURSIVE below AS (SELECT inhrelid FROM pg_inherits WHERE inhparent = `+oid+`
-		UNION SELECT i.inhrelid FROM pg_inherits i JOIN below b ON i.inhparent = b.inhrelid)
-		SELECT n.nspname, c.relname, c.relkind = 'r' AND c.relpersistence <> 'p' FROM below b JOIN pg_class c ON c.oid = b.inhrelid
-		JOIN pg_namespace n ON n.oid = c.relnamespace ORDER BY 1, 2`)
+	rows, err := ask(ctx, `WITH RECURSIVE below AS (SELECT inhrelid, inhparent FROM pg_inherits WHERE inhparent = `+oid+`
+		UNION SELECT i.inhrelid, i.inhparent FROM pg_inherits i JOIN below b ON i.inhparent = b.inhrelid)
+		SELECT n.nspname, c.relname, c.relkind, c.relpersistence, pn.nspname, p.relname FROM below b JOIN pg_class c ON c.oid = b.inhrelid
+		JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_class p ON p.oid = b.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace ORDER BY 1, 2`)
 	if err != nil {
 		return transient("pg.connection", "look for what belongs to table %s: %w", t, plain(err))
 	}
 	for _, r := range rows {
-		child := tableName{r[0], r[1]}
+		child, parent := tableName{r[0], r[1]}, tableName{r[4], r[5]}
 		switch {
 		case !partitioned:
 			return environment("pg.table_inherited", fmt.Sprintf("make %[1]s a partitioned table; or ALTER TABLE %[2]s NO INHERIT %[1]s, and name %[2]s in source.tables if it is an outbox too", t.sql(), child.sql()),
 				"table %s inherits from %s: its rows are not in the stream of that", child, t)
-		case r.bool(2):
+		case r[2] == "f":
+			return environment("pg.table_kind", fmt.Sprintf("ALTER TABLE %s DETACH PARTITION %s", parent.sql(), child.sql()), "%s, a partition of %s, is a foreign table: its rows are not in the WAL of this server", child, t)
+		case r[2] == "r" && r[3] != "p":
 			return environment("pg.table_unlogged", fmt.Sprintf("ALTER TABLE %s SET LOGGED", child.sql()), "%s, a partition of %s, is not logged: its rows are not in the WAL", child, t)
 		}
 	}

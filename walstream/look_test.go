@@ -15,6 +15,12 @@ import (
 
 const partitioned = "CREATE TABLE outbox (id int) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF outbox FOR VALUES FROM (0) TO (10); "
 
+// onePartition makes the outbox of a rig a partitioned table.
+const onePartition = "DROP TABLE outbox; CREATE TABLE outbox (id varchar(64) PRIMARY KEY, aggregatetype text, aggregateid text, type text, payload text) PARTITION BY LIST (id); CREATE TABLE p1 PARTITION OF outbox DEFAULT"
+
+// foreign is a server that nobody reaches: its wrapper has no handler.
+const foreign = "CREATE FOREIGN DATA WRAPPER none; CREATE SERVER elsewhere FOREIGN DATA WRAPPER none; "
+
 func look(t *testing.T, d *servers.Database, user string, more ...string) ([]*outbox.Table, error) {
 	t.Helper()
 	return walstream.New(file(t, d.URL(user), more...), testLog(t), walstream.Options{}).Look(t.Context())
@@ -33,6 +39,10 @@ func TestLookNamesWhatIsMissing(t *testing.T) {
 		{name: "unlogged partition", sql: partitioned + "CREATE UNLOGGED TABLE p2 PARTITION OF outbox FOR VALUES FROM (10) TO (20)", code: "pg.table_unlogged", class: outbox.Environment, remedy: `ALTER TABLE "public"."p2" SET LOGGED`},
 		{name: "unlogged partition of a partition", sql: partitioned + "CREATE TABLE p2 PARTITION OF outbox FOR VALUES FROM (10) TO (20) PARTITION BY RANGE (id); CREATE UNLOGGED TABLE p3 PARTITION OF p2 FOR VALUES FROM (10) TO (20)",
 			code: "pg.table_unlogged", class: outbox.Environment, remedy: "p3"},
+		{name: "foreign partition", sql: partitioned + foreign + "CREATE FOREIGN TABLE p2 PARTITION OF outbox FOR VALUES FROM (10) TO (20) SERVER elsewhere", code: "pg.table_kind", class: outbox.Environment,
+			remedy: `ALTER TABLE "public"."outbox" DETACH PARTITION "public"."p2"`},
+		{name: "foreign partition of a partition", sql: partitioned + foreign + "CREATE TABLE p2 PARTITION OF outbox FOR VALUES FROM (10) TO (20) PARTITION BY RANGE (id); CREATE FOREIGN TABLE p3 PARTITION OF p2 FOR VALUES FROM (10) TO (20) SERVER elsewhere",
+			code: "pg.table_kind", class: outbox.Environment, remedy: `ALTER TABLE "public"."p2" DETACH PARTITION "public"."p3"`},
 		{name: "inheritance", sql: tablesSQL + "; CREATE TABLE outbox_2026 () INHERITS (outbox)", code: "pg.table_inherited", class: outbox.Environment, remedy: `ALTER TABLE "public"."outbox_2026" NO INHERIT "public"."outbox"`},
 		{name: "a view", sql: "CREATE VIEW outbox AS SELECT 1", code: "pg.table_kind", class: outbox.Environment, remedy: "source.tables"},
 		{name: "role may not replicate", sql: tablesSQL, user: "app", code: "pg.permission", class: outbox.Environment, remedy: "ALTER ROLE"},
@@ -48,6 +58,12 @@ func TestLookNamesWhatIsMissing(t *testing.T) {
 			wantFault(t, err, test.code, test.class)
 			if !strings.Contains(err.Error(), test.remedy) {
 				t.Errorf("%v does not say %q", err, test.remedy)
+			}
+			if strings.HasPrefix(test.remedy, "ALTER TABLE") && strings.HasSuffix(err.(*outbox.Fault).Remedy, test.remedy) { // it works when pasted
+				d.Exec(t, test.remedy)
+				if _, err := look(t, d, user); err != nil {
+					t.Errorf("after the remedy: %v", err)
+				}
 			}
 		})
 	}
@@ -134,7 +150,7 @@ func TestPublicationOfPartitionsIsNamed(t *testing.T) {
 		t.Run(members, func(t *testing.T) {
 			onEach(t, 13, func(t *testing.T, d *servers.Database) {
 				r := rig(t, d)
-				r.Exec(t, "DROP TABLE outbox; CREATE TABLE outbox (id varchar(64) PRIMARY KEY, aggregatetype text, aggregateid text, type text, payload text) PARTITION BY LIST (id); CREATE TABLE p1 PARTITION OF outbox DEFAULT")
+				r.Exec(t, onePartition)
 				r.Exec(t, "CREATE PUBLICATION "+d.Name+" FOR "+members)
 				err := r.Start(t, nil, false, true).Fault()
 				wantFault(t, err, "pg.publication_changed", outbox.Environment)
@@ -154,8 +170,8 @@ func TestTableThatCameToTheOutboxStopsTheStream(t *testing.T) {
 	walstream.CheckPublicationEvery(t, 100*time.Millisecond)
 	for _, test := range []struct{ name, before, sql, code string }{
 		{"child", "", "CREATE TABLE outbox_2026 () INHERITS (outbox)", "pg.table_inherited"},
-		{"unlogged partition", "DROP TABLE outbox; CREATE TABLE outbox (id varchar(64) PRIMARY KEY, aggregatetype text, aggregateid text, type text, payload text) PARTITION BY LIST (id); CREATE TABLE p1 PARTITION OF outbox DEFAULT",
-			"CREATE UNLOGGED TABLE p2 PARTITION OF outbox FOR VALUES IN ('z')", "pg.table_unlogged"},
+		{"unlogged partition", onePartition, "CREATE UNLOGGED TABLE p2 PARTITION OF outbox FOR VALUES IN ('z')", "pg.table_unlogged"},
+		{"foreign partition", onePartition, "ALTER TABLE outbox DROP CONSTRAINT outbox_pkey; " + foreign + "CREATE FOREIGN TABLE p2 PARTITION OF outbox FOR VALUES IN ('z') SERVER elsewhere", "pg.table_kind"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			onEach(t, 13, func(t *testing.T, d *servers.Database) {
