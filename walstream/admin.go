@@ -113,7 +113,7 @@ func (a *Admin) Continue(ctx context.Context, pos outbox.Position) (LSN, error) 
 		return 0, lost("kafka.offset_invalid", "set it with outferry offsets set", err)
 	}
 	if p.Phase == phaseIntent {
-		return 0, a.h.proveIdentity(p)
+		return 0, a.continueIntent(ctx, p)
 	}
 	if p, err = a.h.prove(ctx, p); err != nil {
 		return 0, err
@@ -129,6 +129,18 @@ func (a *Admin) firstStart(ctx context.Context) error {
 	}
 	_, err = a.h.adopt(slot)
 	return err
+}
+
+// continueIntent is the proof for a first start that was cut off.
+func (a *Admin) continueIntent(ctx context.Context, p *position) error {
+	if err := a.h.proveIdentity(p); err != nil {
+		return err
+	}
+	slot, err := a.h.slotState(ctx, a.h.ask, a.h.version)
+	if err != nil || slot == nil {
+		return err
+	}
+	return a.h.proveIntent(ctx, p, slot)
 }
 
 // Holders returns who reads the slot or is connected as the pipeline, a snapshot included, during which nobody

@@ -32,7 +32,14 @@ func (h *session) firstStart(ctx context.Context) (*position, error) {
 	if !h.cfg.Source.Postgres.Create {
 		return nil, environment("pg.slot_missing", "run as a role with REPLICATION: "+h.slotFunctionSQL(), "slot %s does not exist and source.postgres.create is false", h.cfg.Source.Postgres.Slot)
 	}
-	if err := h.emit(ctx, h.identity(phaseIntent)); err != nil {
+	return h.intend(ctx)
+}
+
+// intend makes the slot once an intent is durable in Kafka. It says where the publication stood before there was a slot.
+func (h *session) intend(ctx context.Context) (*position, error) {
+	intent := h.identity(phaseIntent)
+	intent.Published = h.published
+	if err := h.emit(ctx, intent); err != nil {
 		return nil, err
 	}
 	return h.createSlot(ctx)
@@ -65,12 +72,25 @@ func (h *session) continueIntent(ctx context.Context, pos *position) (*position,
 		return nil, err
 	}
 	if slot == nil {
-		return h.createSlot(ctx)
+		return h.intend(ctx) // anew: what was published before does not matter without a slot
 	}
-	if err := h.usable(slot); err != nil {
+	if err := h.proveIntent(ctx, pos, slot); err != nil {
 		return nil, err
 	}
 	return h.afterSlot(slot.confirmed), nil
+}
+
+// proveIntent shows that nothing has hidden rows from the slot since it was made. A snapshot, which is still to come, reads
+// them from the tables.
+func (h *session) proveIntent(ctx context.Context, pos *position, slot *slotState) error {
+	if err := h.usable(slot); err != nil {
+		return err
+	}
+	if h.cfg.Source.Snapshot != "no_data" {
+		return nil
+	}
+	h.published = pos.Published
+	return h.publicationCovers(ctx, true)
 }
 
 // afterSlot is the position of a slot that has just come into being at the given point.

@@ -178,6 +178,87 @@ func TestPublicationThatChangesInACutOffSnapshotStops(t *testing.T) {
 	}
 }
 
+// cutFirstStart begins a first start without a snapshot, stops it when there is a slot, and returns the position by then.
+func cutFirstStart(t *testing.T, r *sourcetest.Rig, d *servers.Database, from outbox.Position) outbox.Position {
+	t.Helper()
+	r.Config.Source.Snapshot = "no_data"
+	rd := r.Start(t, from, false, false)
+	intent := rd.Until("the intent", func(f *sourcetest.Feed) bool { return len(f.Positions) > 0 }).Positions[0]
+	servers.Eventually(t, sourcetest.Deadline, "the slot", func() bool {
+		return d.Text(t, "SELECT count(*) FROM pg_replication_slots WHERE confirmed_flush_lsn IS NOT NULL AND slot_name = '"+d.Name+"'") == "1"
+	})
+	if err := rd.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	return intent
+}
+
+// hiding are changes of a publication that hide a row from the slot, and are undone.
+var hiding = []struct {
+	name, sql string
+	from      int
+}{
+	{"table away and back", "ALTER PUBLICATION %[1]s DROP TABLE outbox; %[2]s; ALTER PUBLICATION %[1]s ADD TABLE outbox", 13},
+	{"inserts off and on", "ALTER PUBLICATION %[1]s SET (publish = 'update'); %[2]s; ALTER PUBLICATION %[1]s SET (publish = 'insert')", 13},
+	{"row filter", "ALTER PUBLICATION %[1]s SET TABLE outbox WHERE (id = ''); %[2]s; ALTER PUBLICATION %[1]s SET TABLE outbox", 15},
+	{"made anew", "DROP PUBLICATION %[1]s; %[2]s; CREATE PUBLICATION %[1]s FOR TABLE outbox", 13},
+}
+
+// hide changes a publication and changes it back. A statement each, since a transaction hides nothing from itself.
+func hide(t *testing.T, r *sourcetest.Rig, d *servers.Database, sql string) {
+	t.Helper()
+	for _, statement := range strings.Split(fmt.Sprintf(sql, d.Name, somebodysRow), "; ") {
+		r.Exec(t, statement)
+	}
+}
+
+// TestPublicationThatChangesInACutOffFirstStartStops: without a snapshot nothing else brings the rows that it hid from the slot.
+func TestPublicationThatChangesInACutOffFirstStartStops(t *testing.T) {
+	for _, change := range hiding {
+		t.Run(change.name, func(t *testing.T) {
+			onEach(t, change.from, func(t *testing.T, d *servers.Database) {
+				r := rig(t, d)
+				intent := cutFirstStart(t, r, d, nil)
+				hide(t, r, d, change.sql)
+				r.Exec(t, somebodysRow)
+				stopsBefore(t, r, intent, "pg.publication_changed")
+				admin, err := walstream.OpenAdmin(t.Context(), r.Config, testLog(t))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer admin.Close()
+				_, err = admin.Continue(t.Context(), intent) // else there is no gap for --accept-gap to accept
+				wantFault(t, err, "pg.publication_changed", outbox.PositionLost)
+			})
+		})
+	}
+}
+
+// TestPublicationThatChangesBeforeTheSlotIsNoMatter: the first start goes on, also when it is cut off once more.
+func TestPublicationThatChangesBeforeTheSlotIsNoMatter(t *testing.T) {
+	onEach(t, 13, func(t *testing.T, d *servers.Database) {
+		r := rig(t, d)
+		intent := cutFirstStart(t, r, d, nil)
+		d.Exec(t, "SELECT pg_drop_replication_slot('"+d.Name+"')")
+		hide(t, r, d, hiding[0].sql)
+		intent = cutFirstStart(t, r, d, intent)
+		r.Exec(t, somebodysRow)
+		r.Rows(t, intent, 1)
+	})
+}
+
+// TestSnapshotBringsWhatThePublicationHid: it has yet to come, so the change is no matter.
+func TestSnapshotBringsWhatThePublicationHid(t *testing.T) {
+	onEach(t, 13, func(t *testing.T, d *servers.Database) {
+		r := rig(t, d)
+		intent := cutFirstStart(t, r, d, nil)
+		hide(t, r, d, hiding[0].sql)
+		r.Exec(t, somebodysRow)
+		r.Config.Source.Snapshot = "initial"
+		r.Rows(t, intent, 2)
+	})
+}
+
 const rewrite = "ALTER TABLE outbox_b ALTER COLUMN payload TYPE bytea USING payload::bytea"
 
 // twoTables is a rig whose second table has three rows and, on request, partitions.
