@@ -103,7 +103,6 @@ func TestColumnsOfBuiltinTypes(t *testing.T) {
 		{1184, 3, outbox.Column{Kind: outbox.TimestampTZ, Precision: 3, Scale: -1}},
 		{1114, -1, outbox.Column{Kind: outbox.Timestamp, Precision: 6, Scale: -1}},
 		{1560, 4, outbox.Column{Kind: outbox.Bits, Length: 4, Scale: -1}},
-		{1009, -1, outbox.Column{Kind: outbox.Array, Elem: outbox.Text, Scale: -1}},
 		{99999, -1, outbox.Column{Kind: outbox.Text, Scale: -1}},
 	} {
 		test.want.Nullable = true

@@ -142,27 +142,31 @@ func tableOf(ctx context.Context, ask querier, t tableState) (*outbox.Table, err
 }
 
 // columns describes columns of which the query from tells place, name, type, modifier and NOT NULL. A domain is what lies
-// below it, however many domains there are in between.
+// below it, however many domains there are in between. An array is described by its elements, which may be of a domain too.
 func columns(ctx context.Context, ask querier, t *outbox.Table, from string) ([]outbox.Column, error) {
 	rows, err := ask(ctx, `WITH RECURSIVE c(place, name, type, mod, needed) AS (`+from+`), b(place, type, mod, needed) AS (
 			SELECT place, type, mod, needed FROM c
-			UNION ALL SELECT b.place, d.typbasetype, d.typtypmod, b.needed OR d.typnotnull FROM b JOIN pg_type d ON d.oid = b.type WHERE d.typtype = 'd')
-		SELECT c.name, b.type, b.mod, b.needed, format_type(c.type, c.mod), coalesce(t.typtype, ''), coalesce(t.typcategory = 'A' AND t.typelem <> 0, false),
-		coalesce((SELECT string_agg(e.enumlabel, chr(31) ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = b.type), '')
-		FROM c JOIN b ON b.place = c.place LEFT JOIN pg_type t ON t.oid = b.type WHERE t.typtype IS DISTINCT FROM 'd' ORDER BY c.place`)
+			UNION ALL SELECT b.place, d.typbasetype, d.typtypmod, b.needed OR d.typnotnull FROM b JOIN pg_type d ON d.oid = b.type WHERE d.typtype = 'd'),
+		e(place, type, mod) AS (
+			SELECT b.place, m.oid, b.mod FROM b JOIN pg_type t ON t.oid = b.type JOIN pg_type m ON m.oid = t.typelem AND m.typarray = t.oid
+			UNION ALL SELECT e.place, d.typbasetype, d.typtypmod FROM e JOIN pg_type d ON d.oid = e.type WHERE d.typtype = 'd')
+		SELECT c.name, coalesce(e.type, b.type), coalesce(e.mod, b.mod), b.needed, format_type(c.type, c.mod), coalesce(m.typtype, t.typtype, ''), e.place IS NOT NULL,
+		coalesce((SELECT string_agg(l.enumlabel, chr(31) ORDER BY l.enumsortorder) FROM pg_enum l WHERE l.enumtypid = coalesce(e.type, b.type)), '')
+		FROM c JOIN b ON b.place = c.place LEFT JOIN pg_type t ON t.oid = b.type LEFT JOIN (e JOIN pg_type m ON m.oid = e.type AND m.typtype <> 'd') ON e.place = c.place
+		WHERE t.typtype IS DISTINCT FROM 'd' ORDER BY c.place`)
 	if err != nil {
 		return nil, transient("pg.connection", "read the columns of table %s: %w", t, plain(err))
 	}
 	out := make([]outbox.Column, len(rows))
 	for i, r := range rows {
 		c := builtin(r[0], uint32(r.int(1)), int32(r.int(2)))
-		c.Nullable, c.TypeName = !r.bool(3), r[4]
-		switch {
-		case r[5] == "e":
+		if r[5] == "e" {
 			c.Kind, c.Labels = outbox.Enum, strings.Split(r[7], "\x1f")
-		case r.bool(6) && c.Kind == outbox.Text:
-			c.Kind = outbox.Array
 		}
+		if r.bool(6) {
+			c = listOf(c)
+		}
+		c.Nullable, c.TypeName = !r.bool(3), r[4]
 		out[i] = c
 	}
 	return out, nil

@@ -16,19 +16,9 @@ var kinds = map[uint32]outbox.Kind{
 	1186: outbox.Interval, 1560: outbox.Bits, 1562: outbox.Bits,
 }
 
-// arrays maps the OIDs of built-in array types to the OIDs of their elements.
-var arrays = map[uint32]uint32{
-	1000: 16, 1001: 17, 1005: 21, 1007: 23, 1016: 20, 1021: 700, 1022: 701, 1231: 1700, 199: 114, 3807: 3802, 2951: 2950,
-	1182: 1082, 1183: 1083, 1270: 1266, 1115: 1114, 1185: 1184, 1009: 25, 1015: 1043, 1014: 1042,
-}
-
 // builtin describes a column of a built-in type from its OID and type modifier.
 func builtin(name string, oid uint32, mod int32) outbox.Column {
 	c := outbox.Column{Name: name, Nullable: true, Scale: -1}
-	if elem, ok := arrays[oid]; ok {
-		c.Kind, c.Elem = outbox.Array, builtin("", elem, mod).Kind
-		return c
-	}
 	c.Kind = kinds[oid]
 	switch {
 	case c.Kind == outbox.Decimal && mod >= 4:
@@ -44,6 +34,13 @@ func builtin(name string, oid uint32, mod int32) outbox.Column {
 		}
 	}
 	return c
+}
+
+// listOf describes a column of arrays by one of their elements. An array in an array, which only domains can make, stays the
+// server's text.
+func listOf(elem outbox.Column) outbox.Column {
+	elem.Kind, elem.Elem = outbox.Array, elem.Kind
+	return elem
 }
 
 var (
