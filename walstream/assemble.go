@@ -20,6 +20,8 @@ type assembler struct {
 	lastOID   uint32
 	last      *relation
 
+	raw bool // values stay as the server writes them
+
 	start  lsn   // transactions that end here or earlier are published
 	resume *part // the transaction after start is published up to here
 	end    lsn   // of the last transaction that is over
@@ -118,8 +120,8 @@ func (a *assembler) relation(d *decoder) error {
 	}
 	r := &relation{table: table}
 	if table != nil {
-		for i, c := range table.Columns {
-			if c.Kind == outbox.Bool || c.Kind == outbox.Bytes {
+		for i := range table.Columns {
+			if !a.raw && !isCanonical(&table.Columns[i]) {
 				r.convert = append(r.convert, i)
 			}
 		}
@@ -183,7 +185,7 @@ func (a *assembler) decodeRow(b *outbox.Batch, d *decoder, op outbox.Op) error {
 		if r.Values[i] == nil {
 			continue
 		}
-		v, err := canonical(r.Table.Columns[i].Kind, r.Values[i])
+		v, err := canonical(&r.Table.Columns[i], r.Values[i])
 		if err != nil {
 			return fmt.Errorf("column %s of %s: %w", r.Table.Columns[i].Name, r.Table, err)
 		}

@@ -48,16 +48,27 @@ var (
 	textFalse = []byte("false")
 )
 
+// isCanonical reports whether the server's text of a column's values is the text of its kind.
+func isCanonical(c *outbox.Column) bool {
+	k := c.Kind
+	return k != outbox.Bool && k != outbox.Bytes && k != outbox.TimeTZ && (k != outbox.Array || c.Elem != outbox.TimeTZ)
+}
+
 // canonical turns the server's text of a value into the text of its kind, in place where it can.
-func canonical(k outbox.Kind, v []byte) ([]byte, error) {
-	switch k {
-	case outbox.Bool:
+func canonical(c *outbox.Column, v []byte) ([]byte, error) {
+	switch {
+	case isCanonical(c):
+	case c.Kind == outbox.Bool:
 		if len(v) == 1 && v[0] == 't' {
 			return textTrue, nil
 		}
 		return textFalse, nil
-	case outbox.Bytes:
+	case c.Kind == outbox.Bytes:
 		return unhex(v)
+	case c.Kind == outbox.TimeTZ:
+		return inUTC(v)
+	case c.Kind == outbox.Array:
+		return listInUTC(v)
 	}
 	return v, nil
 }

@@ -22,6 +22,7 @@ func (sn *snapshotReader) readSeam(ctx context.Context) error {
 	}
 	sn.seam = map[rowKey]struct{}{}
 	asm := newAssembler(&sn.pos, func(m relationMessage) (*outbox.Table, error) { return sn.describe(ctx, m) })
+	asm.raw = true // of two texts of one kind each may be a key of its own
 	sql := fmt.Sprintf("SELECT data FROM pg_logical_slot_peek_binary_changes(%s, %s, NULL, 'proto_version', '1', 'publication_names', %s)",
 		quoteLiteral(sn.cfg.Source.Postgres.Slot), quoteLiteral(now.String()), quoteLiteral(quoteIdent(sn.cfg.Source.Postgres.Publication)))
 	peek, err := sn.connect(ctx, false)

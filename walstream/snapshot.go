@@ -258,22 +258,22 @@ func selectSQL(t *outbox.Table, name tableName, order []int, after []string) str
 // row copies one row into the batch, unless the slot will bring it.
 func (sn *snapshotReader) row(ctx context.Context, t *outbox.Table, keys []int, values [][]byte) error {
 	n := len(t.Columns)
+	if len(sn.seam) > 0 {
+		if _, ok := sn.seam[keyOf(t, values[:n], keys)]; ok {
+			sn.passed(values[n:])
+			return nil
+		}
+	}
 	size := 0
 	for i, v := range values[:n] {
 		if v == nil {
 			continue
 		}
 		var err error
-		if values[i], err = canonical(t.Columns[i].Kind, v); err != nil {
+		if values[i], err = canonical(&t.Columns[i], v); err != nil {
 			return unreadable("snapshot of %s: column %s: %w", t, t.Columns[i].Name, err)
 		}
 		size += len(values[i])
-	}
-	if len(sn.seam) > 0 {
-		if _, ok := sn.seam[keyOf(t, values[:n], keys)]; ok {
-			sn.passed(values[n:])
-			return nil
-		}
 	}
 	if err := sn.room(ctx, size); err != nil {
 		return err

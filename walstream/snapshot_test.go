@@ -83,9 +83,9 @@ func TestSnapshotGoesOnInAnyShape(t *testing.T) {
 // TestRowsOfAnyKeyComeOnceAroundACut: those that are committed while a snapshot is cut off are in the log too, and
 // known by their key, whatever it is made of.
 func TestRowsOfAnyKeyComeOnceAroundACut(t *testing.T) {
-	keys := []string{"bytea", "boolean", "raw", "yes", "numeric", "double precision", "char(5)", "timestamptz", "interval", "jsonb", "text[]", "mood"}
+	keys := []string{"bytea", "boolean", "raw", "yes", "numeric", "double precision", "char(5)", "timestamptz", "timetz", "interval", "jsonb", "text[]", "mood"}
 	value := map[string]string{"bytea": `'\xaa'`, "boolean": "true", "raw": `'\x'`, "yes": "false", "numeric": "1.50", "double precision": "0.1", "char(5)": "'ab'",
-		"timestamptz": "'2024-02-29 10:11:12+02'", "interval": "'1 day 2 hours'", "jsonb": `'{"b": 1, "a": 2}'`, "text[]": `'{a,"b c"}'`, "mood": "'ok'"}
+		"timestamptz": "'2024-02-29 10:11:12+02'", "timetz": "'10:00:00+02'", "interval": "'1 day 2 hours'", "jsonb": `'{"b": 1, "a": 2}'`, "text[]": `'{a,"b c"}'`, "mood": "'ok'"}
 	for _, version := range servers.PostgresVersions(t) {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
 			d := servers.Postgres(t, version)
@@ -129,6 +129,32 @@ func TestRowsOfAnyKeyComeOnceAroundACut(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestKeysOfOneMomentAreTwo: a timetz is published in UTC, and the zone is part of the key.
+func TestKeysOfOneMomentAreTwo(t *testing.T) {
+	onEach(t, 13, func(t *testing.T, d *servers.Database) {
+		r := rig(t, d)
+		r.Exec(t, "ALTER TABLE outbox DROP CONSTRAINT outbox_pkey, ADD COLUMN at timetz PRIMARY KEY")
+		const insert = "INSERT INTO outbox VALUES ('%s', 'o', 'k', 't', '{}', '%s')"
+		for _, at := range []string{"10:00+02", "09:00+02", "08:00+02"} {
+			r.Exec(t, fmt.Sprintf(insert, "old "+at, at))
+		}
+		rd := r.Start(t, nil, true, true)
+		f := rd.Until("a row of the snapshot", func(f *sourcetest.Feed) bool { return len(f.IDs) > 0 })
+		ids, at := f.IDs, f.Last()
+		if err := rd.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		for _, at := range []string{"08:00+00", "07:00+00", "06:00+00"} {
+			r.Exec(t, fmt.Sprintf(insert, "new "+at, at))
+		}
+		ids = append(ids, r.Rows(t, at, 6-len(ids)).IDs...)
+		slices.Sort(ids)
+		if n := len(slices.Compact(ids)); n != 6 {
+			t.Errorf("got %d of 6 rows: %v", n, ids)
+		}
+	})
 }
 
 // TestSnapshotGoesOnByTheSameKeyOnly: by another one it would leave rows out or repeat them.

@@ -40,7 +40,12 @@ var odd = []struct {
 	{"numeric", `1e40`, "1" + fmt.Sprintf("%040d", 0), outbox.Decimal},
 	{"date", `'0044-03-15 BC'`, "0044-03-15 BC", outbox.Date},
 	{"time(3)", `'10:11:12.5'`, "10:11:12.5", outbox.Time},
-	{"timetz", `'10:11:12+02'`, "10:11:12+02", outbox.TimeTZ},
+	{"timetz", `'10:11:12+02'`, "08:11:12+00", outbox.TimeTZ},
+	{"timetz", `'23:30:00.5-03:30:15'`, "03:00:15.5+00", outbox.TimeTZ},
+	{"timetz", `'00:30:00+15:59'`, "08:31:00+00", outbox.TimeTZ},
+	{"timetz", `'24:00:00+00'`, "24:00:00+00", outbox.TimeTZ},
+	{"timetz[]", `'[0:2]={10:11:12.5+02,NULL,08:00+00}'`, "[0:2]={08:11:12.5+00,NULL,08:00:00+00}", outbox.Array},
+	{"timetz[]", `'{}'`, "{}", outbox.Array},
 	{"timestamp", `'2024-02-29 10:11:12.123456'`, "2024-02-29 10:11:12.123456", outbox.Timestamp},
 	{"timestamp", `'infinity'`, "infinity", outbox.Timestamp},
 	{"timestamptz", `'2024-02-29 10:11:12+02'`, "2024-02-29 08:11:12+00", outbox.TimestampTZ},
@@ -134,7 +139,7 @@ var lists = []struct{ typ, sql, want string }{
 	{"tags", `'{a,b}'`, `["a","b"]`},
 	{"many", `'{1,2}'`, `[1,2]`},
 	{"time[]", `'{10:11:12.123456}'`, `[36672123456]`}, // of these it cut the fraction
-	{"timetz[]", `'{08:11:12.5+00}'`, `["08:11:12.5Z"]`},
+	{"timetz[]", `'{10:11:12.5+02}'`, `["08:11:12.5Z"]`},
 	{"interval[]", `'{1 day}'`, `[86400000000]`}, // these columns it left out, or wrote null
 	{"bit(3)[]", `'{101}'`, `["BQ=="]`},
 	{"label[]", `'{short,"with, comma"}'`, `["short","with, comma"]`},
