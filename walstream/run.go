@@ -235,7 +235,7 @@ func (s *Source) streamFault(code string, err error) error {
 	case "22021", "22P05": // beside a snapshot that was cut off
 		return encodingFault("correct the row, or delete it, and start over with outferry offsets reset NAME", err)
 	case "42704":
-		return lost("pg.slot_missing", "the slot or its publication is gone, or the publication is younger than the slot's position; "+acceptGap, err)
+		return lost("pg.slot_missing", "the slot or its publication is gone, or the publication is younger than the slot's position; where the slot is still there, drop it: SELECT pg_drop_replication_slot("+quoteLiteral(slot)+"); "+acceptGap, err)
 	case "55000":
 		return lost("pg.slot_lost", acceptGap, err)
 	case "42501":

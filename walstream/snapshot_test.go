@@ -208,14 +208,18 @@ func TestPublicationThatChangesInACutOffSnapshotStops(t *testing.T) {
 func cutFirstStart(t *testing.T, r *sourcetest.Rig, d *servers.Database, from outbox.Position) outbox.Position {
 	t.Helper()
 	r.Config.Source.Snapshot = "no_data"
+	slotIs := func(what, condition string) {
+		servers.Eventually(t, sourcetest.Deadline, what, func() bool {
+			return d.Text(t, "SELECT count(*) FROM pg_replication_slots WHERE slot_name = '"+d.Name+"' AND "+condition) == "1"
+		})
+	}
 	rd := r.Start(t, from, false, false)
 	intent := rd.Until("the intent", func(f *sourcetest.Feed) bool { return len(f.Positions) > 0 }).Positions[0]
-	servers.Eventually(t, sourcetest.Deadline, "the slot", func() bool {
-		return d.Text(t, "SELECT count(*) FROM pg_replication_slots WHERE confirmed_flush_lsn IS NOT NULL AND slot_name = '"+d.Name+"'") == "1"
-	})
+	slotIs("the slot", "confirmed_flush_lsn IS NOT NULL")
 	if err := rd.Stop(); err != nil {
 		t.Fatal(err)
 	}
+	slotIs("the slot to be let go", "NOT active")
 	return intent
 }
 
