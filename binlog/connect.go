@@ -89,11 +89,13 @@ func (s *Source) prepare(secure *tls.Config) client.Option {
 	}
 }
 
-// setUp makes the server's texts those that package outbox names.
+// setUp makes the server's texts those that package outbox names, and its answers whole: a session begins with the global
+// sql_select_limit, which ends a SELECT early without a word.
 func setUp(c *client.Conn) error {
 	for _, sql := range []string{
 		"SET NAMES utf8mb4",
 		"SET SESSION time_zone = '+00:00', SESSION sql_mode = '', SESSION net_write_timeout = 3600, SESSION autocommit = 1",
+		"SET SESSION sql_select_limit = 18446744073709551615, SESSION sql_big_selects = 1",
 	} {
 		if _, err := c.Execute(sql); err != nil {
 			return plain(err)

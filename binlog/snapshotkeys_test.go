@@ -147,3 +147,26 @@ func TestSnapshotGoesOnByTheSameKeyOnly(t *testing.T) {
 		})
 	}
 }
+
+// TestServersLimitLeavesASnapshotWhole: sql_select_limit, which a session takes over from the server, ends a SELECT early
+// without an error.
+func TestServersLimitLeavesASnapshotWhole(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d := servers.StartMySQL(t, servers.MySQLOptions{Version: version}).Database(t)
+		d.Exec(t, tablesSQL)
+		var ids []string
+		for n := range 5002 {
+			ids = append(ids, fmt.Sprintf("old-%04d", n))
+		}
+		bulk(t, d.Connect(t, "app"), ids)
+		d.Exec(t, "SET GLOBAL sql_select_limit = 5000")
+		f := start(t, file(t, d), nil, binlog.Options{})
+		f.until("the snapshot is over", f.streams)
+		if got := idsOf(f.rows); got != strings.Join(ids, " ") {
+			t.Errorf("got %d rows, want %d", len(f.rows), len(ids))
+		}
+	})
+}
+
+// streams reports whether the last position is that of a stream.
+func (f *feed) streams() bool { return strings.Contains(f.last.String(), `"phase":"stream"`) }
