@@ -221,6 +221,25 @@ func TestTypeThatNobodyTellsIsNotGuessed(t *testing.T) {
 	})
 }
 
+// TestRowsKeepTheSignOfTheirTime: MariaDB's log has it, and the catalog that is asked for other columns has the one of now.
+func TestRowsKeepTheSignOfTheirTime(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d := fullNames(t, version)
+		d.Exec(t, tablesSQL+"; ALTER TABLE outbox ADD COLUMN n int, ADD COLUMN amount decimal(10,2), ADD COLUMN code char(3)")
+		f := start(t, file(t, d, noData), nil, binlog.Options{})
+		at := f.begun()
+		f.stop()
+		d.Exec(t, "INSERT INTO outbox (id, aggregatetype, aggregateid, n) VALUES ('a1', 'o', 'k', -1); DELETE FROM outbox; ALTER TABLE outbox MODIFY n int unsigned, MODIFY amount decimal(20,2)")
+		r := resume(t, d, at).wait(1)[0]
+		if got := r.get("n"); got != "-1" {
+			t.Errorf("got %s, want -1", got)
+		}
+		if got := r.table.Columns[r.table.Index("amount")].TypeName; got != "decimal(10,2)" {
+			t.Errorf("got %s, want decimal(10,2)", got)
+		}
+	})
+}
+
 // unnamed is a database of a server whose log has no names.
 func unnamed(t *testing.T, version string) *servers.MySQLDatabase {
 	t.Helper()

@@ -103,10 +103,14 @@ func (s *shaper) known(t *tableMap) ([]catalogColumn, error) {
 		byName[f.name] = f
 	}
 	for i := range t.columns {
+		w := &t.columns[i]
+		if !s.ambiguous(w) {
+			continue // what the log says is of the row, and what the catalog says may be younger
+		}
 		var ok bool
-		if none[i], ok = byName[t.columns[i].name]; !ok && s.ambiguous(&t.columns[i]) {
+		if none[i], ok = byName[w.name]; !ok && !w.isOldTime() {
 			return nil, lost("mysql.names_unknown", namesRemedy,
-				"read the type of column %s of %s.%s: the log doesn't tell, and the table has no such column any more", t.columns[i].name, t.schema, t.table)
+				"read the type of column %s of %s.%s: the log doesn't tell, and the table has no such column any more", w.name, t.schema, t.table)
 		}
 	}
 	return none, nil
@@ -133,8 +137,7 @@ func (s *shaper) incomplete(t *tableMap) bool {
 		return true
 	}
 	for i := range t.columns {
-		w := &t.columns[i]
-		if w.isEnumOrSet() && w.labels == nil || s.kind == mariaKind && (w.kind == typeString || w.isOldTime()) {
+		if s.ambiguous(&t.columns[i]) {
 			return true
 		}
 	}
@@ -143,7 +146,8 @@ func (s *shaper) incomplete(t *tableMap) bool {
 
 // ambiguous reports whether a column with a name can't be read by what the log says of it.
 func (s *shaper) ambiguous(w *wireColumn) bool {
-	return w.isEnumOrSet() && w.labels == nil || s.kind == mariaKind && w.kind == typeString && w.collation == collationBinary && (w.length == 16 || w.length == 4)
+	binary := w.kind == typeString && w.collation == collationBinary && (w.length == 16 || w.length == 4)
+	return w.isEnumOrSet() && w.labels == nil || s.kind == mariaKind && (binary || w.isOldTime())
 }
 
 // differs compares the layout in the log with that in the catalog, as far as the log tells it.
