@@ -2,6 +2,7 @@ package binlog_test
 
 import (
 	"fmt"
+	"math/rand"
 	"strings"
 	"testing"
 	"time"
@@ -81,11 +82,25 @@ func TestStatementFormatStops(t *testing.T) {
 	})
 }
 
+// TestLargeDefinitionPasses, packed by MariaDB too, of which no piece can be unpacked.
+func TestLargeDefinitionPasses(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		_, d, at := stopped(t, servers.MySQLOptions{Version: version, Compress: true})
+		random := make([]byte, 150_000)
+		rand.New(rand.NewSource(1)).Read(random)
+		d.Exec(t, fmt.Sprintf("CREATE PROCEDURE large() BEGIN SELECT '%x'; END", random))
+		d.Exec(t, insert("a2"))
+		if got := idsOf(resume(t, d, at).wait(1)); got != "a2" {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
 // TestStatementsWithoutRowsPass: definitions, and what servers log as text in row format too.
 func TestStatementsWithoutRowsPass(t *testing.T) {
 	each(t, func(t *testing.T, version string) {
 		d, f := streaming(t, version)
-		d.Exec(t, "/* a */ CREATE TABLE copy SELECT * FROM other; CREATE VIEW v AS SELECT * FROM other; CREATE TABLE q (`select` int COMMENT 'SELECT') /* select */; # b\nALTER TABLE copy ADD COLUMN m int; -- c\nTRUNCATE copy; CREATE TABLE mem (n int) ENGINE = MEMORY; INSERT INTO mem VALUES (1)")
+		d.Exec(t, "/* a */ CREATE TABLE copy SELECT * FROM other; CREATE VIEW v AS SELECT * FROM other; /*!50001 CREATE ALGORITHM=UNDEFINED */ /*!50001 VIEW v2 AS SELECT * FROM other */; CREATE TABLE q (`select` int COMMENT 'SELECT') /* select */; # b\nALTER TABLE copy ADD COLUMN m int; -- c\nTRUNCATE copy; CREATE TABLE mem (n int) ENGINE = MEMORY; INSERT INTO mem VALUES (1)")
 		d.Exec(t, "CREATE TEMPORARY TABLE tmp SELECT 1 AS n; BEGIN; INSERT INTO tmp VALUES (2); CREATE TEMPORARY TABLE tmp2 (n int); SAVEPOINT s; "+insert("a1")+"; SAVEPOINT s2; INSERT INTO other VALUES (1); ROLLBACK TO s2; DROP TEMPORARY TABLE tmp, tmp2; COMMIT")
 		d.Exec(t, "CREATE PROCEDURE p() INSERT INTO other VALUES (3); CALL p(); ANALYZE TABLE other; OPTIMIZE TABLE other; RENAME TABLE copy TO copy2; DROP TABLE copy2; DROP PROCEDURE p")
 		d.Exec(t, insert("a2"))

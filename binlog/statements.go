@@ -26,8 +26,8 @@ func (a *assembler) readQuery(h header, e body) (logged, error) {
 		return logged{}, err
 	}
 	whole := int(h.size) <= len(b)+eventHeader+checksumSize
-	if whole { // so that it is verified before it counts
-		if b, err = e.all(queryPeek); err != nil {
+	if whole || h.kind == evMariaQueryZ { // so that it is verified before it counts; and of a packed one no piece can be read
+		if b, err = e.all(a.maxEvent); err != nil {
 			return logged{}, err
 		}
 	}
@@ -44,7 +44,7 @@ func (a *assembler) readQuery(h header, e body) (logged, error) {
 			return q, fmt.Errorf("read compressed QUERY event: %w", err)
 		}
 	}
-	q.cut = !whole
+	q.cut = !whole && h.kind != evMariaQueryZ
 	return q, nil
 }
 
