@@ -39,7 +39,7 @@ func (h *session) firstSnapshot(ctx context.Context, before layouts) (pos *posit
 	if err := h.learnAt(pos, before); err != nil {
 		return nil, err
 	}
-	pos.Phase, pos.Snapshot = phaseSnapshot, &snapshotState{}
+	pos.Phase, pos.Snapshot = phaseSnapshot, h.snapshotBegins()
 	h.log.Info("first start", "position", pos.String(), "snapshot", h.cfg.Source.Snapshot)
 	return pos, h.emit(ctx, pos)
 }
@@ -162,8 +162,8 @@ func (h *session) snapshot(ctx context.Context, pos *position) (*position, error
 		h.opt.Phase(phaseSnapshot)
 	}
 	sn := &snapshotReader{session: h, ctx: ctx, pos: *pos}
-	if sn.pos.Snapshot == nil {
-		sn.pos.Snapshot = &snapshotState{}
+	if err := sn.unchanged(); err != nil {
+		return nil, err
 	}
 	if err := sn.open(); err != nil {
 		return nil, err
@@ -184,6 +184,31 @@ func (h *session) snapshot(ctx context.Context, pos *position) (*position, error
 		next.Phase = phaseDone
 	}
 	return &next, h.emit(ctx, &next)
+}
+
+// snapshotBegins is the state before the first row.
+func (h *session) snapshotBegins() *snapshotState {
+	s := &snapshotState{Mode: h.cfg.Source.Snapshot}
+	for _, t := range h.tables(h.srv) {
+		s.Tables = append(s.Tables, t.String())
+	}
+	return s
+}
+
+// unchanged: of other tables, or in another order, some would be left out and some read twice. Without a log that follows
+// the snapshot has the rows that the log would bring.
+func (sn *snapshotReader) unchanged() error {
+	now, at := sn.snapshotBegins(), sn.pos.Snapshot
+	if at == nil {
+		sn.pos.Snapshot = now
+		return nil
+	}
+	if at.Mode == now.Mode && slices.Equal(at.Tables, now.Tables) {
+		return nil
+	}
+	return &outbox.Fault{Code: "config.changed_inside_snapshot", Class: outbox.Config,
+		Err:    fmt.Errorf("go on with a snapshot that was begun with source.snapshot %s and source.tables %s", at.Mode, strings.Join(at.Tables, ", ")),
+		Remedy: "start with the former settings until the snapshot is over, then change them; or start over with outferry offsets reset NAME"}
 }
 
 // snapshotReader reads the tables in order.
@@ -250,7 +275,7 @@ func (sn *snapshotReader) enter(index int, src *snapshotTable) error {
 	}
 	at := sn.pos.Snapshot
 	if index != at.Table || len(at.Key) == 0 {
-		sn.pos.Snapshot = &snapshotState{Table: index, Order: now}
+		sn.pos.Snapshot = &snapshotState{Mode: at.Mode, Tables: at.Tables, Table: index, Order: now}
 		return nil
 	}
 	if !slices.Equal(at.Order, now) {

@@ -170,3 +170,38 @@ func TestServersLimitLeavesASnapshotWhole(t *testing.T) {
 
 // streams reports whether the last position is that of a stream.
 func (f *feed) streams() bool { return strings.Contains(f.last.String(), `"phase":"stream"`) }
+
+// TestSnapshotGoesOnWithTheSameTablesOnly: its place is a number among them, and what it leaves to the log depends on whether
+// one follows.
+func TestSnapshotGoesOnWithTheSameTablesOnly(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d := fullNames(t, version)
+		d.Exec(t, tablesSQL+"; CREATE TABLE second LIKE outbox")
+		for n := range 20 {
+			d.Exec(t, insert(fmt.Sprintf("old-%02d", n)))
+		}
+		d.Exec(t, "INSERT INTO second SELECT CONCAT('2', id), aggregatetype, aggregateid, type, payload FROM outbox")
+		begun := func(c *configs.Pipeline) { c.Source.Tables = []string{"outbox", "second"} }
+		f := start(t, file(t, d, begun), nil, binlog.Options{Single: true})
+		f.wait(30)
+		f.stop()
+		for name, edit := range map[string]func(*configs.Pipeline){
+			"another order":  func(c *configs.Pipeline) { c.Source.Tables = []string{"second", "outbox"} },
+			"one less":       func(c *configs.Pipeline) { c.Source.Tables = []string{"second"} },
+			"one more":       func(c *configs.Pipeline) { c.Source.Tables = []string{"outbox", "second", "other"} },
+			"no log follows": func(c *configs.Pipeline) { begun(c); c.Source.Snapshot = "initial_only" },
+		} {
+			again := start(t, file(t, d, edit), f.last, binlog.Options{})
+			t.Log(name)
+			wantFault(t, again.fault(), "config.changed_inside_snapshot", outbox.Config)
+			if len(again.rows) > 0 {
+				t.Errorf("%s: it published %d rows first", name, len(again.rows))
+			}
+		}
+		again := start(t, file(t, d, begun), f.last, binlog.Options{})
+		again.until("the snapshot is over", again.streams)
+		if n := len(f.rows) + len(again.rows); n != 40 {
+			t.Errorf("got %d rows, want 40", n)
+		}
+	})
+}
