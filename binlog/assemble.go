@@ -180,7 +180,7 @@ func (a *assembler) tableMap(e body) error {
 			return err
 		}
 	}
-	a.tx.tables = append(a.tx.tables, ref)
+	a.tx.announce(ref)
 	return nil
 }
 

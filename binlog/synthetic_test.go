@@ -272,3 +272,14 @@ func TestTaggedGTID(t *testing.T) {
 		t.Errorf("got %s at %d, %v", g.gtid, g.commit, err)
 	}
 }
+
+// TestTablesOfALongTransactionAreKeptOnce: each of its statements announces them.
+func TestTablesOfALongTransactionAreKeptOnce(t *testing.T) {
+	s := newScript().begin()
+	for range 50 {
+		s.tableMap("outbox").row(1)
+	}
+	if r := s.commit().want(t, strings.TrimSpace(strings.Repeat("1 ", 50))); len(r.asm.tx.tables) != 1 {
+		t.Errorf("it keeps %d", len(r.asm.tx.tables))
+	}
+}

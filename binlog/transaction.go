@@ -2,6 +2,7 @@ package binlog
 
 import (
 	"fmt"
+	"slices"
 
 	"outferry/outbox"
 )
@@ -29,6 +30,15 @@ type transaction struct {
 type tableRef struct {
 	id    uint64
 	shape *shape
+}
+
+// announce keeps one meaning of an id: each statement of a transaction announces its tables anew.
+func (t *transaction) announce(ref tableRef) {
+	if i := slices.IndexFunc(t.tables, func(r tableRef) bool { return r.id == ref.id }); i >= 0 {
+		t.tables[i] = ref
+		return
+	}
+	t.tables = append(t.tables, ref)
 }
 
 // begin opens a transaction. What was open before must be over: a group that ended without a mark we know
