@@ -29,13 +29,10 @@ func (a *Admin) Now() (outbox.Position, error) {
 	if err := a.h.learnAt(p, before); err != nil {
 		return nil, err
 	}
-	if p.ByGTID {
+	if p.ByGTID && p.Kind == mysqlKind {
 		p.File, p.Pos = end.file, end.pos
 	}
-	if p.ByGTID && p.Kind == mariaKind {
-		err = a.h.anchorAt(p, end.place)
-	}
-	return p.appendTo(nil), err
+	return p.appendTo(nil), nil
 }
 
 // AtGTID is the position of a pipeline that has published the transactions of a GTID set. What it has published by the

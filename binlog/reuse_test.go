@@ -2,12 +2,15 @@ package binlog_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"outferry/binlog"
+	"outferry/configs"
 	"outferry/internal/servers"
 	"outferry/internal/sourcetest"
 )
@@ -46,6 +49,40 @@ func TestReusedNumbersLoseAndRepeatNothing(t *testing.T) {
 				}
 				if !slices.Equal(got, want) {
 					t.Errorf("got %v, want %v", got, want)
+				}
+			})
+		}
+	})
+}
+
+// TestReusedNumbersBeforeTheFirstRow: in a snapshot that was cut off, and after a start that read nothing, the place in the log
+// is known too.
+func TestReusedNumbersBeforeTheFirstRow(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		if !isMaria(version) {
+			return // MySQL takes no number twice
+		}
+		for _, snapshot := range []string{"initial", "no_data"} {
+			t.Run(snapshot, func(t *testing.T) {
+				d := servers.StartMySQL(t, servers.MySQLOptions{Version: version}).Database(t)
+				d.Exec(t, tablesSQL+"; SET GLOBAL gtid_strict_mode = 0")
+				for n := range 20 {
+					d.Exec(t, insert(fmt.Sprintf("old-%02d", n)))
+				}
+				mode := func(c *configs.Pipeline) { c.Source.Snapshot = snapshot }
+				f := start(t, file(t, d, mode), nil, binlog.Options{Single: true})
+				want := 4
+				if f.begun(); snapshot == "initial" {
+					f.wait(10)
+					want = 24
+				}
+				f.stop()
+				position := d.Text(t, "SELECT @@GLOBAL.gtid_binlog_pos")
+				writeWithNumbers(t, d, []string{"4", "a1", "5", "a2", "flush", "$", "a3", "", "a4"}, position[strings.LastIndexByte(position, '-')+1:])
+				g := start(t, file(t, d, mode), f.last, binlog.Options{})
+				g.wait(want - len(f.rows))
+				if ids := strings.Fields(idsOf(append(f.rows, g.rows...))); strings.Join(ids[want-4:], " ") != "a1 a2 a3 a4" {
+					t.Errorf("got %s", ids)
 				}
 			})
 		}

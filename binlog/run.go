@@ -170,18 +170,21 @@ func (h *session) firstStart(ctx context.Context) (*position, error) {
 // now is the position of everything that the server has committed.
 func (h *session) now(c *client.Conn) (*position, error) {
 	pos := h.identity(phaseStream)
-	if !pos.ByGTID {
+	switch {
+	case !pos.ByGTID:
 		return pos, h.anchorAtEnd(c, pos)
+	case pos.Kind == mariaKind:
+		end, err := logStatus(c, h.srv)
+		if err != nil {
+			return nil, h.denied(err, h.srv)
+		}
+		return h.mariaPoint(end.place)
 	}
-	sql := "SELECT @@GLOBAL.gtid_executed"
-	if h.srv.kind == mariaKind {
-		sql = "SELECT @@GLOBAL.gtid_binlog_pos"
-	}
-	r, err := queryOne(c, sql)
+	r, err := queryOne(c, "SELECT @@GLOBAL.gtid_executed")
 	if err != nil {
 		return nil, transient("mysql.connection", "ask what the server has executed: %w", err)
 	}
-	set, err := parseGTIDSet(h.srv.kind, r[0])
+	set, err := parseMySQLSet(r[0])
 	if err != nil {
 		return nil, err
 	}

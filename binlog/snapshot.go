@@ -25,9 +25,7 @@ func (h *session) firstSnapshot(ctx context.Context, before layouts) (pos *posit
 	}
 	switch {
 	case h.srv.kind == mariaKind:
-		if err = h.openSnapshot(ctx); err == nil {
-			pos, err = h.mariaSnapshotPoint()
-		}
+		pos, err = h.mariaSnapshot(ctx)
 	case h.identity("").ByGTID:
 		pos, err = h.now(h.cat)
 	default:
@@ -72,13 +70,22 @@ func (h *session) openSnapshot(ctx context.Context) (err error) {
 	return nil
 }
 
-// mariaSnapshotPoint asks where in the log the open snapshot stands.
-func (h *session) mariaSnapshotPoint() (*position, error) {
+// mariaSnapshot opens the snapshot and asks where in the log it stands.
+func (h *session) mariaSnapshot(ctx context.Context) (*position, error) {
+	if err := h.openSnapshot(ctx); err != nil {
+		return nil, err
+	}
 	at, err := mariaSnapshotPlace(h.snap)
 	if err != nil {
 		return nil, err
 	}
-	pos := h.identity(phaseSnapshot)
+	return h.mariaPoint(at)
+}
+
+// mariaPoint is the position at a place in the log, between transactions. It keeps the place, since the numbers may come again
+// before the pipeline has read on.
+func (h *session) mariaPoint(at place) (*position, error) {
+	pos := h.identity(phaseStream)
 	if err := h.anchorAt(pos, at); err != nil {
 		return nil, err
 	}
@@ -94,7 +101,7 @@ func (h *session) mariaSnapshotPoint() (*position, error) {
 	if err != nil {
 		return nil, err
 	}
-	pos.GTID, pos.File, pos.Pos = set.String(), "", 0
+	pos.GTID = set.String()
 	return pos, nil
 }
 
