@@ -66,7 +66,8 @@ func TestStatementFormatStops(t *testing.T) {
 		texts := []string{insert("s"), "USE billing; INSERT INTO orders VALUES (1)", "USE mysql; # why\n" + into + " ('x', 'o', 'k', 't', '{}')", "USE billing; DO f(1)",
 			"USE billing; -- " + strings.Repeat("x", 70_000) + "\n INSERT INTO orders VALUES (2)"}
 		if isMaria(version) { // MySQL refuses these
-			texts = append(texts, "CREATE TABLE made SELECT billing.f(2) AS n", "CREATE /**/ TEMPORARY TABLE made2 (c varchar(9) COMMENT '\\\\') SELECT billing.f(3) AS n")
+			texts = append(texts, "CREATE TABLE made SELECT billing.f(2) AS n", "CREATE /**/ TEMPORARY TABLE made2 (c varchar(9) COMMENT '\\\\') SELECT billing.f(3) AS n",
+				"SET STATEMENT max_statement_time = 9 FOR CREATE TABLE made3 SELECT billing.f(4) AS n", "/*M!100500 CREATE */ TABLE made4 SELECT billing.f(5) AS n", "/*! SET STATEMENT lock_wait_timeout = 9 FOR CREATE TABLE made5 SELECT billing.f(6) AS n */")
 		}
 		for i, text := range texts {
 			f := start(t, file(t, d, noData), nil, binlog.Options{})
@@ -106,6 +107,10 @@ func TestStatementsWithoutRowsPass(t *testing.T) {
 		d.Exec(t, insert("a2"))
 		if got := idsOf(f.wait(2)); got != "a1 a2" {
 			t.Errorf("got %s", got)
+		}
+		if isMaria(version) {
+			d.Exec(t, "SET STATEMENT max_statement_time = 9 FOR CREATE OR REPLACE VIEW v AS SELECT n FROM other; SET STATEMENT lock_wait_timeout = 9 FOR ALTER TABLE other ADD COLUMN m int COMMENT 'FOR CREATE TABLE x SELECT'; "+insert("a3"))
+			f.wait(3)
 		}
 	})
 }

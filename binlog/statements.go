@@ -198,11 +198,13 @@ func writes(words string) bool {
 // selects reports whether a CREATE TABLE has a query in it, whose functions may write where they like on
 // MariaDB. In row format it has none: the table stands there as it became, and its rows follow.
 func selects(q logged, words string) bool {
-	if verb(words) != "CREATE" {
+	switch verb(words) {
+	case "CREATE", "SET", unreadable:
+	default:
 		return false
 	}
-	bare := quoted.ReplaceAll(q.text, []byte(" "))
-	if definesCode.Match(bare) {
+	bare := bareCode(q.text)
+	if !creates.Match(bare) || definesCode.Match(bare) {
 		return false
 	}
 	if bytes.Contains(q.text, []byte(`\`)) { // where a string ends depends on the session
@@ -211,8 +213,15 @@ func selects(q logged, words string) bool {
 	return q.cut || hasQuery.Match(bare)
 }
 
+// bareCode is a statement without strings, names in quotes and comments, and without what may stand around it.
+func bareCode(text []byte) []byte {
+	return around.ReplaceAll(quoted.ReplaceAll(text, []byte(" ")), []byte(" "))
+}
+
 var (
 	quoted      = regexp.MustCompile("(?s)`[^`]*`|'[^']*'|\"[^\"]*\"|/\\*(?:[^!M].*?)??\\*/|(?:#|--\\s)[^\\n]*")
+	around      = regexp.MustCompile(`(?is)^[\s;]*(?:/\*M?!\d*\s*)?SET\s+STATEMENT\b.*?\bFOR\b|/\*M?!\d*|\*/`)
+	creates     = regexp.MustCompile(`(?i)^[\s;]*CREATE\b`)
 	definesCode = regexp.MustCompile(`(?i)^[\s;]*CREATE\s+(OR\s+REPLACE\s+)?(VIEW|TRIGGER|PROCEDURE|FUNCTION|AGGREGATE|EVENT|PACKAGE|DEFINER|ALGORITHM|SQL)\b`)
 	hasQuery    = regexp.MustCompile(`(?i)\bSELECT\b|\bVALUES\s*\(`)
 )
