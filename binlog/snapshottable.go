@@ -89,19 +89,18 @@ func (h *session) keyColumns(t *outbox.Table) ([]int, error) {
 
 // sql reads the table in order, after the key of the last published row, which each row repeats at its end.
 func (s *snapshotTable) sql(after []string) string {
-	var cols, order []string
+	var cols, order, keys []string
 	for i := range s.columns {
 		cols = append(cols, s.expression(i))
 	}
 	for _, i := range s.order {
-		order = append(order, s.key(i))
+		order, keys = append(order, s.key(i)), append(keys, s.keyValue(i))
 	}
 	where := ""
 	if len(after) == len(order) {
 		where = " WHERE " + s.behind(order, after)
 	}
-	by := strings.Join(order, ", ")
-	return fmt.Sprintf("SELECT %s, %s FROM %s%s ORDER BY %s", strings.Join(cols, ", "), by, s.tableName.sql(), where, by)
+	return fmt.Sprintf("SELECT %s, %s FROM %s%s ORDER BY %s", strings.Join(cols, ", "), strings.Join(keys, ", "), s.tableName.sql(), where, strings.Join(order, ", "))
 }
 
 // behind is the condition for all rows after a key. Compared as one row, (a, b) > (1, 2), numbers would become DOUBLE and
@@ -127,6 +126,23 @@ func (s *snapshotTable) key(i int) string {
 	return s.expression(i)
 }
 
+// keyValue selects what becomes a literal. Of a text it is the bytes: in some character sets two codes are one character of
+// ours, and would come back as the other.
+func (s *snapshotTable) keyValue(i int) string {
+	if s.isText(i) {
+		return "CAST(" + quoteName(s.columns[i].name) + " AS BINARY)"
+	}
+	return s.key(i)
+}
+
+func (s *snapshotTable) isText(i int) bool {
+	switch s.columns[i].dataType {
+	case "char", "varchar", "tinytext", "text", "mediumtext", "longtext":
+		return true
+	}
+	return false
+}
+
 // expression selects a column. Without the subtraction, which keeps -0, the server would print a FLOAT with six digits, and one
 // with declared decimals, or such a DOUBLE, with those.
 func (s *snapshotTable) expression(i int) string {
@@ -142,6 +158,9 @@ func (s *snapshotTable) literal(i int, hexText string) string {
 	raw, err := hex.DecodeString(hexText)
 	if err != nil {
 		return "NULL" // compares to nothing; only we write positions
+	}
+	if s.isText(i) {
+		return "_" + s.columns[i].charset + " X'" + hexText + "'"
 	}
 	switch s.columns[i].dataType {
 	case "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob":
