@@ -52,6 +52,10 @@ func (a *Admin) AtGTID(from outbox.Position, text string) (outbox.Position, erro
 	if err != nil {
 		return nil, err
 	}
+	lost, err := ghostsOf(from, set, executed)
+	if err != nil {
+		return nil, err
+	}
 	addGhosts(executed, from)
 	if ahead := between(set, executed); ahead.text != "" {
 		return nil, aheadOfServer("move to %s: the server has not executed %s", set, ahead.text)
@@ -60,8 +64,26 @@ func (a *Admin) AtGTID(from outbox.Position, text string) (outbox.Position, erro
 	if err := a.h.anchorAtEnd(a.h.cat, p); err != nil { // after the look at the sets, so that all of it is before the anchor
 		return nil, err
 	}
-	p.GTID = set.String()
+	p.GTID, p.Ghosts = set.String(), lost.stored()
 	return p.appendTo(nil), nil
+}
+
+// ghostsOf are what of a set the server does not have, by a position that counts it as published.
+func ghostsOf(from outbox.Position, set, executed gtidSet) (ghostSet, error) {
+	s, ok := set.(*mysqlSet)
+	if !ok || from.IsZero() {
+		return nil, nil
+	}
+	p, err := parsePosition(from)
+	if err != nil {
+		return nil, nil // then it counts as no published transaction
+	}
+	known, err := parseGhosts(p.Ghosts)
+	if err != nil {
+		return nil, err
+	}
+	lacking := s.subtract(executed.(*mysqlSet))
+	return known.without(known.all().subtract(lacking)).with(lacking, p), nil
 }
 
 // addGhosts adds what a position counts as published. On MariaDB a server without it is no successor: see proveDomain.
@@ -158,6 +180,13 @@ func (a *Admin) Nearest(pos outbox.Position) (outbox.Position, error) {
 		return nil, err
 	}
 	addAll(ours, purged)
+	if s, ok := purged.(*mysqlSet); ok {
+		lost, err := parseGhosts(p.Ghosts)
+		if err != nil {
+			return nil, err
+		}
+		p.Ghosts = lost.without(s).stored()
+	}
 	p.GTID, p.Behind, p.Began = ours.String(), false, 0
 	if p.Kind == mariaKind && a.h.sameServer(p) && fileNumber(p.lastFile()) < fileNumber(head.file) { // nothing that is left is published, whatever its number is
 		p.File, p.Pos = head.file, head.pos

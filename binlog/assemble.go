@@ -28,6 +28,7 @@ type assembler struct {
 	inflater inflater // of compressed events
 
 	set     gtidSet
+	ghosts  ghostSet // of it
 	byGTID  bool
 	here    place // after the last event
 	floor   place // MariaDB, asked by GTID: all of the set that we began with is before it
@@ -241,7 +242,7 @@ func shrunk(b []byte) []byte {
 func (a *assembler) position(p *position, whole bool) {
 	p.Part, p.Anchor, p.Layout = nil, nil, a.shaper.layouts
 	if a.byGTID {
-		p.GTID = a.set.String()
+		p.GTID, p.Ghosts = a.set.String(), a.ghosts.stored()
 	}
 	p.File, p.Pos = a.done.file, a.done.pos
 	if a.anchor.File != "" {

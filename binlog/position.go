@@ -32,6 +32,7 @@ type position struct {
 	Part       *part          `json:"part,omitempty"`
 	Snapshot   *snapshotState `json:"snapshot,omitempty"`
 	Layout     layouts        `json:"layout,omitempty"` // of the tables at the position, where the log has no names
+	Ghosts     []ghosts       `json:"ghosts,omitempty"` // MySQL: of the set
 
 	proven bool // that File and Pos are in the log that they were read from
 }
@@ -51,6 +52,7 @@ type anchor struct {
 	Created uint32 `json:"created,omitempty"`
 	When    uint32 `json:"when,omitempty"`
 	First   uint32 `json:"first,omitempty"`
+	Commit  int64  `json:"commit,omitempty"` // microseconds since 1970, by the clock of its first server
 }
 
 // part is the published beginning of the transaction after the position.

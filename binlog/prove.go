@@ -40,11 +40,15 @@ func (h *session) proveMySQL(pos *position) error {
 	if err != nil {
 		return err
 	}
+	known, err := parseGhosts(pos.Ghosts)
+	if err != nil {
+		return err
+	}
 	executed, purged, err := h.executed()
 	if err != nil {
 		return err
 	}
-	if gone := purged.subtract(ours); !gone.isEmpty() {
+	if gone := purged.subtract(ours.subtract(known.all())); !gone.isEmpty() { // under the number of a ghost another may have come
 		return lost("mysql.log_purged", acceptGap, "continue at %s: the server has purged %s from its log", pos, gone)
 	}
 	ahead := ours.subtract(executed)
@@ -52,7 +56,8 @@ func (h *session) proveMySQL(pos *position) error {
 	if err != nil {
 		return fmt.Errorf("read server_uuid: %w", err)
 	}
-	if missing := ahead.of(own); !missing.isEmpty() {
+	fresh := ahead.subtract(known.all())
+	if missing := fresh.of(own); !missing.isEmpty() {
 		return lost("mysql.server_behind", restoredRemedy, "continue at %s: the server no longer has its own transactions %s", pos, missing)
 	}
 	if h.sameServer(pos) {
@@ -61,10 +66,11 @@ func (h *session) proveMySQL(pos *position) error {
 	if ours.subtract(ahead).isEmpty() {
 		return lost("mysql.wrong_source", wrongServer, "continue at %s: server %s has none of it", pos, h.srv.uuid)
 	}
-	h.moved(pos)
-	if !ahead.isEmpty() {
-		h.ghosts(ahead.String())
+	if !fresh.isEmpty() {
+		pos.Ghosts = known.with(fresh, pos).stored()
+		h.ghosts(fresh.String())
 	}
+	h.moved(pos)
 	return h.anchorAtEnd(h.cat, pos)
 }
 

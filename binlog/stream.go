@@ -113,7 +113,11 @@ func (h *session) newAssembler(pos *position) (*assembler, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &assembler{set: set.clone(), byGTID: pos.ByGTID, resume: pos.Part, ours: map[string]bool{},
+	lost, err := parseGhosts(pos.Ghosts)
+	if err != nil {
+		return nil, err
+	}
+	a := &assembler{set: set.clone(), ghosts: lost, byGTID: pos.ByGTID, resume: pos.Part, ours: map[string]bool{},
 		fold: h.srv.vars["lower_case_table_names"] == "2", maxEvent: int(h.cfg.Source.MaxRow) + wireBuffer, updates: h.cfg.Router.OnUpdate != "ignore"}
 	if pos.Anchor != nil {
 		a.anchor = *pos.Anchor

@@ -92,7 +92,7 @@ func (a *assembler) open(g group, start place) error {
 	case a.byGTID && g.gtid.isZero():
 		return environment("mysql.gtid_off", "turn gtid_mode on again, or set source.mysql.position to file and move the pipeline with outferry offsets set",
 			"read the log at %s: a transaction without a GTID", start)
-	case a.byGTID && !g.gtid.maria && a.set.contains(g.gtid):
+	case a.byGTID && !g.gtid.maria && a.set.contains(g.gtid) && !a.ghosts.another(g):
 		a.tx.skip = true
 	case a.resume != nil && a.resume.GTID != g.gtid.String():
 		return lost("mysql.part_mismatch", readAgain,
@@ -126,9 +126,18 @@ func (a *assembler) close() {
 	g := a.tx.head.gtid
 	if !g.isZero() {
 		a.set.add(g)
-		a.anchor = anchor{GTID: g.String(), File: a.tx.start.file, Pos: a.tx.start.pos, Created: a.created, When: a.tx.when, First: a.tx.first}
+		a.settle(g)
+		a.anchor = anchor{GTID: g.String(), File: a.tx.start.file, Pos: a.tx.start.pos, Created: a.created, When: a.tx.when, First: a.tx.first, Commit: a.tx.head.commit}
 	}
 	a.tx.open, a.done = false, a.here
+}
+
+func (a *assembler) settle(g gtid) {
+	if len(a.ghosts) > 0 {
+		one := &mysqlSet{}
+		one.add(g)
+		a.ghosts = a.ghosts.without(one)
+	}
 }
 
 // prepared ends the first half of an XA transaction, whose fate is open. Its rows have stopped us already.
