@@ -64,12 +64,11 @@ type part struct {
 
 // snapshotState is how far the snapshot has come.
 type snapshotState struct {
-	Mode   string   `json:"mode"`   // source.snapshot
-	Tables []string `json:"tables"` // source.tables
-	Table  int      `json:"table"`  // index in Tables
-	Order  []string `json:"order"`  // columns by which the table is read, with their types
-	Key    []string `json:"key"`    // of the last published row, as hexadecimal text; none before the first
-	Rows   int64    `json:"rows"`
+	outbox.Begun
+	Table int      `json:"table"` // index in Tables
+	Order []string `json:"order"` // columns by which the table is read, with their types
+	Key   []string `json:"key"`   // of the last published row, as hexadecimal text; none before the first
+	Rows  int64    `json:"rows"`
 }
 
 func parsePosition(p outbox.Position) (*position, error) {

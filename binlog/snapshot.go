@@ -37,7 +37,7 @@ func (h *session) firstSnapshot(ctx context.Context, before layouts) (pos *posit
 	if err := h.learnAt(pos, before); err != nil {
 		return nil, err
 	}
-	pos.Phase, pos.Snapshot = phaseSnapshot, h.snapshotBegins()
+	pos.Phase, pos.Snapshot = phaseSnapshot, &snapshotState{Begun: h.begins()}
 	h.log.Info("first start", "position", pos.String(), "snapshot", h.cfg.Source.Snapshot)
 	return pos, h.emit(ctx, pos)
 }
@@ -169,7 +169,10 @@ func (h *session) snapshot(ctx context.Context, pos *position) (*position, error
 		h.opt.Phase(phaseSnapshot)
 	}
 	sn := &snapshotReader{session: h, ctx: ctx, pos: *pos}
-	if err := sn.unchanged(); err != nil {
+	if sn.pos.Snapshot == nil {
+		sn.pos.Snapshot = &snapshotState{Begun: h.begins()}
+	}
+	if err := sn.pos.Snapshot.Unchanged(h.begins()); err != nil {
 		return nil, err
 	}
 	if err := sn.open(); err != nil {
@@ -193,29 +196,13 @@ func (h *session) snapshot(ctx context.Context, pos *position) (*position, error
 	return &next, h.emit(ctx, &next)
 }
 
-// snapshotBegins is the state before the first row.
-func (h *session) snapshotBegins() *snapshotState {
-	s := &snapshotState{Mode: h.cfg.Source.Snapshot}
+// begins is what a snapshot begins with now.
+func (h *session) begins() outbox.Begun {
+	b := outbox.Begun{Mode: h.cfg.Source.Snapshot}
 	for _, t := range h.tables(h.srv) {
-		s.Tables = append(s.Tables, t.String())
+		b.Tables = append(b.Tables, t.String())
 	}
-	return s
-}
-
-// unchanged: of other tables, or in another order, some would be left out and some read twice. Without a log that follows
-// the snapshot has the rows that the log would bring.
-func (sn *snapshotReader) unchanged() error {
-	now, at := sn.snapshotBegins(), sn.pos.Snapshot
-	if at == nil {
-		sn.pos.Snapshot = now
-		return nil
-	}
-	if at.Mode == now.Mode && slices.Equal(at.Tables, now.Tables) {
-		return nil
-	}
-	return &outbox.Fault{Code: "config.changed_inside_snapshot", Class: outbox.Config,
-		Err:    fmt.Errorf("go on with a snapshot that was begun with source.snapshot %s and source.tables %s", at.Mode, strings.Join(at.Tables, ", ")),
-		Remedy: "start with the former settings until the snapshot is over, then change them; or start over with outferry offsets reset NAME"}
+	return b
 }
 
 // snapshotReader reads the tables in order.
@@ -282,7 +269,7 @@ func (sn *snapshotReader) enter(index int, src *snapshotTable) error {
 	}
 	at := sn.pos.Snapshot
 	if index != at.Table || len(at.Key) == 0 {
-		sn.pos.Snapshot = &snapshotState{Mode: at.Mode, Tables: at.Tables, Table: index, Order: now}
+		sn.pos.Snapshot = &snapshotState{Begun: at.Begun, Table: index, Order: now}
 		return nil
 	}
 	if !slices.Equal(at.Order, now) {

@@ -43,7 +43,8 @@ type part struct {
 
 // snapshotState is how far the snapshot has come.
 type snapshotState struct {
-	Table int      `json:"table"` // index in source.tables
+	outbox.Begun
+	Table int      `json:"table"` // index in Tables
 	Order []string `json:"order"` // columns by which the table is read, with their types
 	Key   []string `json:"key"`   // of the last published row, in that order
 	Rows  int64    `json:"rows"`

@@ -33,7 +33,10 @@ func (h *session) snapshot(ctx context.Context, pos *position) (*position, error
 	sn := &snapshotReader{session: h, pos: *pos}
 	sn.pos.Published = h.published
 	if sn.pos.Snapshot == nil {
-		sn.pos.Snapshot = &snapshotState{}
+		sn.pos.Snapshot = &snapshotState{Begun: h.begins()}
+	}
+	if err := sn.pos.Snapshot.Unchanged(h.begins()); err != nil {
+		return nil, err
 	}
 	if err := sn.begin(ctx, states); err != nil {
 		return nil, err
@@ -53,6 +56,15 @@ func (h *session) snapshot(ctx context.Context, pos *position) (*position, error
 	}
 	h.log.Debug("snapshot read", "rows", sn.done)
 	return &next, h.emit(ctx, &next)
+}
+
+// begins is what a snapshot begins with now.
+func (s *Source) begins() outbox.Begun {
+	b := outbox.Begun{Mode: s.cfg.Source.Snapshot}
+	for _, text := range s.cfg.Source.Tables {
+		b.Tables = append(b.Tables, parseTable(text).String())
+	}
+	return b
 }
 
 type snapshotReader struct {
@@ -159,7 +171,7 @@ func (sn *snapshotReader) enter(index int, t *outbox.Table, order []int) error {
 	}
 	at := sn.pos.Snapshot
 	if index != at.Table || at.Key == nil {
-		sn.pos.Snapshot = &snapshotState{Table: index, Order: now}
+		sn.pos.Snapshot = &snapshotState{Begun: at.Begun, Table: index, Order: now}
 		return nil
 	}
 	if !slices.Equal(at.Order, now) {

@@ -184,6 +184,32 @@ func TestSnapshotGoesOnByTheSameKeyOnly(t *testing.T) {
 	}
 }
 
+// TestSnapshotGoesOnWithTheSameTablesOnly: in another order it would go on in one behind the key of the other.
+func TestSnapshotGoesOnWithTheSameTablesOnly(t *testing.T) {
+	for _, test := range []struct {
+		name, mode string
+		tables     []string
+	}{
+		{"another order", "initial", []string{"second", "outbox"}},
+		{"one less", "initial", []string{"second"}},
+		{"no log follows", "initial_only", []string{"outbox", "second"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := rig(t, servers.Postgres(t, 15))
+			r.Exec(t, "CREATE TABLE second (LIKE outbox INCLUDING ALL)")
+			r.Exec(t, "INSERT INTO second SELECT 'a' || n, 'o', 'k', 't', '{}' FROM generate_series(1, 20) n")
+			r.Config.Source.Tables = []string{"outbox", "second"}
+			at := cutSnapshot(t, r, 50)
+			r.Config.Source.Tables, r.Config.Source.Snapshot = test.tables, test.mode
+			rd := r.Start(t, at, false, true)
+			wantFault(t, rd.Fault(), "config.changed_inside_snapshot", outbox.Config)
+			if len(rd.Feed.IDs) > 0 {
+				t.Errorf("it published %d rows first", len(rd.Feed.IDs))
+			}
+		})
+	}
+}
+
 // TestPublicationThatChangesInACutOffSnapshotStops: rows that it hid from the log may stand before the place where the
 // snapshot goes on.
 func TestPublicationThatChangesInACutOffSnapshotStops(t *testing.T) {
