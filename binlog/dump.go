@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"regexp"
 	"strings"
 	"time"
 
@@ -146,12 +147,23 @@ func (h *session) dumpCommand(pos *position, flags uint16) []byte {
 // been read to its end.
 func socketOf(c *client.Conn) net.Conn { return c.Conn.Conn }
 
+// unnumbered is where a transaction without a GTID begins, by the text with which a server refuses it while gtid_mode is on.
+var unnumbered = regexp.MustCompile(`anonymous transaction.* at file (?:[^,]*/)?([^/,]+), position (\d+)`)
+
+func passUnnumbered(file, pos string) string {
+	return fmt.Sprintf("to publish what has none, SET GLOBAL gtid_mode = ON_PERMISSIVE, then go on by places: outferry offsets set NAME --file %s --pos %s --accept-gap; "+
+		"or pass by all that is committed now, for good: outferry offsets set NAME --now --accept-gap", file, pos)
+}
+
 // dumpFault sorts what ends a stream. At its start the server refuses positions that it can't serve; later
 // the same number may mean less, and the next start's proof tells.
 func (h *session) dumpFault(err error, pos *position, started bool) error {
 	switch code := errorCode(err); {
 	case code == 4052, code == 1236 && strings.Contains(err.Error(), "same server_"): // the number says more than one thing
 		return h.busy(fmt.Errorf("read the log: %w", err))
+	case code == 1236 && unnumbered.MatchString(err.Error()):
+		at := unnumbered.FindStringSubmatch(err.Error())
+		return environment("mysql.gtid_off", passUnnumbered(at[1], at[2]), "continue at %s: %w", pos, err)
 	case code == 1236 && !started && strings.Contains(err.Error(), "purged"):
 		return lost("mysql.log_purged", acceptGap, "continue at %s: the server refuses: %w", pos, err)
 	case code == 1236 && !started:

@@ -38,8 +38,9 @@ type position struct {
 }
 
 // asksByGTID: MariaDB finds a number where it stands last, and numbers may come again there (gtid_strict_mode is off by
-// default). On the server that we read, the place is what it means.
-func (p *position) asksByGTID() bool { return p.ByGTID && (p.Kind == mysqlKind || !p.proven) }
+// default); MySQL begins with the last file that has nothing new before it, and passes by what has no number in those before.
+// On the server that we read, the place is what the numbers mean.
+func (p *position) asksByGTID() bool { return p.ByGTID && !p.proven }
 
 // anchor is something that must still be true on the same server: it began File at Created, and the transaction
 // GTID, of the time When, begins there at Pos. Without a GTID everything processed is in that file, before

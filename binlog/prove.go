@@ -61,7 +61,10 @@ func (h *session) proveMySQL(pos *position) error {
 		return lost("mysql.server_behind", restoredRemedy, "continue at %s: the server no longer has its own transactions %s", pos, missing)
 	}
 	if h.sameServer(pos) {
-		return h.proveAnchor(pos, purged.contains, ours.subtract(ahead).subtract(purged).isEmpty())
+		if err := h.proveAnchor(pos, purged.contains, ours.subtract(ahead).subtract(purged).isEmpty()); err != nil {
+			return err
+		}
+		return h.provePlace(pos)
 	}
 	if ours.subtract(ahead).isEmpty() {
 		return lost("mysql.wrong_source", wrongServer, "continue at %s: server %s has none of it", pos, h.srv.uuid)

@@ -3,6 +3,7 @@ package binlog
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"outferry/outbox"
 )
@@ -90,8 +91,7 @@ func (a *assembler) open(g group, start place) error {
 	}
 	switch {
 	case a.byGTID && g.gtid.isZero():
-		return environment("mysql.gtid_off", "turn gtid_mode on again, or set source.mysql.position to file and move the pipeline with outferry offsets set",
-			"read the log at %s: a transaction without a GTID", start)
+		return environment("mysql.gtid_off", passUnnumbered(start.file, strconv.FormatUint(start.pos, 10)), "read the log at %s: a transaction without a GTID", start)
 	case a.byGTID && !g.gtid.maria && a.set.contains(g.gtid) && !a.ghosts.another(g):
 		a.tx.skip = true
 	case a.resume != nil && a.resume.GTID != g.gtid.String():
