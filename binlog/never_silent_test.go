@@ -1,11 +1,15 @@
 package binlog_test
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"math/rand"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 
 	"outferry/binlog"
 	"outferry/configs"
@@ -49,6 +53,45 @@ func TestXAWithOutboxRowsStops(t *testing.T) {
 		wantFault(t, f.fault(), "mysql.xa_unsupported", outbox.PositionLost)
 		if len(f.rows) != 1 {
 			t.Errorf("got %d rows, want none of the prepared ones", len(f.rows))
+		}
+	})
+}
+
+// TestPreparedBeforeTheFirstStartIsSaid: such rows are in the log before the pipeline's place, and in no snapshot.
+func TestPreparedBeforeTheFirstStartIsSaid(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d := servers.StartMySQL(t, servers.MySQLOptions{Version: version, RowMetadata: "FULL"}).Database(t)
+		d.Exec(t, tablesSQL)
+		if !isMaria(version) {
+			d.Exec(t, "GRANT XA_RECOVER_ADMIN ON *.* TO outferry")
+		}
+		said := func() string {
+			var log bytes.Buffer
+			src := binlog.New(file(t, d, noData), hclog.New(&hclog.LoggerOptions{Output: &log}), binlog.Options{})
+			ctx, cancel := context.WithCancel(t.Context())
+			out, ended := make(chan *outbox.Batch), make(chan error, 1)
+			go func() { ended <- src.Run(ctx, nil, out) }()
+			(<-out).Release()
+			cancel()
+			<-ended
+			return log.String()
+		}
+		if text := said(); strings.Contains(text, "XA transactions are prepared") {
+			t.Errorf("none is: %s", text)
+		}
+		session, err := d.Connect(t, "app").Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer session.Close()
+		if _, err := session.ExecContext(t.Context(), "XA START 'x'; "+insert("prepared")+"; XA END 'x'; XA PREPARE 'x'"); err != nil {
+			t.Fatal(err)
+		}
+		if text := said(); !strings.Contains(text, "XA transactions are prepared") {
+			t.Errorf("got %s", text)
+		}
+		if _, err := session.ExecContext(t.Context(), "XA ROLLBACK 'x'"); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

@@ -106,6 +106,15 @@ func (h *session) warn() {
 	}
 }
 
+// warnOfPrepared: the rows of an XA transaction stand in the log before it is committed. MySQL shows what is prepared to accounts
+// with XA_RECOVER_ADMIN alone.
+func (h *session) warnOfPrepared() {
+	if rows, err := query(h.cat, "XA RECOVER"); err == nil && len(rows) > 0 {
+		h.log.Warn("XA transactions are prepared: if they have rows of the outbox and are committed, those are not published", "code", "mysql.xa_unsupported", "transactions", len(rows),
+			"remedy", "commit or roll back what XA RECOVER shows, then start over with outferry offsets reset")
+	}
+}
+
 // warnOfReuse: MariaDB writes what SET gtid_seq_no says. We read on, since we go by the place, but a replica may take such a
 // transaction for one that it has.
 func (h *session) warnOfReuse(g gtid) {
@@ -153,6 +162,7 @@ func (h *session) firstStart(ctx context.Context) (*position, error) {
 	if err != nil {
 		return nil, err
 	}
+	h.warnOfPrepared()
 	if h.cfg.Source.Snapshot != "no_data" {
 		return h.firstSnapshot(ctx, before)
 	}
