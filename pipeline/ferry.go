@@ -85,14 +85,8 @@ func (f *ferry) loop(stop context.Context, out <-chan *outbox.Batch, ended <-cha
 		timer.Reset(f.nextDeadline())
 		select {
 		case b := <-out:
-			dry := b.Dry // take gives the batch away
-			if err := f.take(ctx, b); err != nil {
+			if err := f.across(ctx, b, out); err != nil {
 				return f.abort(ctx, f.undelivered(stop, err))
-			}
-			if f.due(dry && len(out) == 0) {
-				if err := f.commit(ctx); err != nil {
-					return f.abort(ctx, f.undelivered(stop, err))
-				}
 			}
 		case <-timer.C:
 			if err := f.overdue(ctx); err != nil {
@@ -116,6 +110,18 @@ func grace(ctx context.Context, shutdown time.Duration) (context.Context, contex
 	later, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	forget := context.AfterFunc(ctx, func() { time.AfterFunc(shutdown, cancel) })
 	return later, func() { forget(); cancel() }
+}
+
+// across takes a batch, and commits when that is due.
+func (f *ferry) across(ctx context.Context, b *outbox.Batch, out <-chan *outbox.Batch) error {
+	dry := b.Dry // take gives the batch away
+	if err := f.take(ctx, b); err != nil {
+		return err
+	}
+	if f.due(dry && len(out) == 0) {
+		return f.commit(ctx)
+	}
+	return nil
 }
 
 // take routes a batch and gives its records to the client. In a backlog of large transactions nearly every batch ends
@@ -395,7 +401,7 @@ func (f *ferry) sourceEnded(ctx context.Context, out <-chan *outbox.Batch, why e
 	for {
 		select {
 		case b := <-out:
-			if err := f.take(ctx, b); err != nil {
+			if err := f.across(ctx, b, out); err != nil {
 				return f.abort(ctx, err)
 			}
 		default:
@@ -403,6 +409,7 @@ func (f *ferry) sourceEnded(ctx context.Context, out <-chan *outbox.Batch, why e
 				return why
 			}
 			if why != nil && f.hold.partial {
+				f.withheld = f.hold.txns > 0
 				return f.abort(ctx, why)
 			}
 			if err := f.commit(ctx); err != nil {

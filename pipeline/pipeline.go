@@ -48,7 +48,9 @@ type Pipeline struct {
 	shutdown  time.Duration
 	instance  string
 	connected bool // a session has streamed for a while: what fails now worked before
-	single    bool
+	single    bool // one transaction at a time
+	withheld  bool // the last session ended inside a transaction, and whole ones before it were not delivered
+	precedes  bool // the next session delivers what precedes a row that can't be published
 	waiting   logging.Waiting
 	progress  progress
 	attempt   atomic.Int32 // the source asks too
@@ -130,16 +132,15 @@ func (p *Pipeline) again(err error) bool {
 		return true
 	case outbox.Environment:
 		return p.connected // it worked before: a rotated password, a grant that was taken away for a moment
-	case outbox.Internal, outbox.Config:
-		// A row that can't be published fails the whole Kafka transaction. Once more, one database transaction at
-		// a time, so that all before it is delivered.
-		if strings.HasPrefix(f.Code, "row.") && !p.single {
-			p.single = true
-			p.log.Warn("a row can't be published: delivering what precedes it", "code", f.Code)
-			return true
-		}
 	}
-	return false
+	// A row that can't be published fails the whole Kafka transaction, and so does one that can't be read, behind others of its
+	// database transaction. Once more, one database transaction at a time, so that all before it is delivered: the way on that
+	// a fault names passes by no more than what it is about.
+	if p.precedes = !p.single && (p.withheld || strings.HasPrefix(f.Code, "row.")); p.precedes {
+		p.single = true
+		p.log.Warn("a row can't be published: delivering what precedes it", "code", f.Code)
+	}
+	return p.precedes
 }
 
 func stage(code string) string {
@@ -161,7 +162,7 @@ func (p *Pipeline) pause(ctx context.Context, err error) bool {
 		p.instance = newInstance() // somebody else may write meanwhile: whoever comes back is told from whoever was replaced
 	}
 	switch {
-	case f.Class == outbox.Internal, f == errSingleOver:
+	case p.precedes, f == errSingleOver:
 		wait = 0
 	case f.Code == "kafka.fenced":
 		p.log.Warn("another instance took over: standing by", "code", f.Code)

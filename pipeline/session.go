@@ -16,6 +16,7 @@ import (
 func (p *Pipeline) session(ctx context.Context) error {
 	p.streams.Store(0)
 	p.caughtUp.Store(false)
+	p.withheld = false
 	src := p.source()
 	rt, err := router.New(p.cfg.Router, p.cfg.Encoding)
 	if err != nil {

@@ -46,6 +46,26 @@ func TestWhatCantBePublishedIsPassedByAsTheFaultSays(t *testing.T) {
 	})
 }
 
+// TestFaultInsideATransactionWithholdsNothingBeforeIt: a batch of its transaction is on its way with transactions before it,
+// when the row is found that can't be published. The command passes that one transaction by.
+func TestFaultInsideATransactionWithholdsNothingBeforeIt(t *testing.T) {
+	eachPosition(t, func(t *testing.T, r *logRig) {
+		r.insert(1)
+		r.runUntil(1)
+		for range 50 {
+			r.insert(1)
+		}
+		r.my.Exec(t, "START TRANSACTION; "+strings.Repeat("INSERT INTO outbox SELECT LEFT(UUID(), 32), 'x', 'k', 't', REPEAT('y', 60000); ", 30)+
+			"SET SESSION binlog_row_image = MINIMAL; INSERT INTO outbox (id, aggregatetype, aggregateid) VALUES ('bad', 'x', 'k'); COMMIT")
+		r.insert(1)
+		command := r.commandOf(r.fails("mysql.row_image"))
+		r.wantEvents("1-51")
+		r.do("set "+command+" --yes").want(t, 0, "moved")
+		r.runUntil(52)
+		r.wantEvents("1-52")
+	})
+}
+
 // TestRowThatKafkaRefusesIsPassedByAsTheDocsSay: its fault knows the row and not its transaction, which a person finds in
 // the log. What lies before that has no outbox rows, and may be read again.
 func TestRowThatKafkaRefusesIsPassedByAsTheDocsSay(t *testing.T) {
