@@ -1,6 +1,10 @@
 package binlog
 
-import "time"
+import (
+	"errors"
+	"slices"
+	"time"
+)
 
 // ghosts are transactions that were published and that a promoted server never had, by failover. Where the old source joins
 // again as it was, they come again; where it was rebuilt as a copy of its successor, it gives their numbers to new
@@ -73,7 +77,54 @@ func (l ghostSet) with(set *mysqlSet, pos *position) ghostSet {
 	}
 	until := time.Now().UnixMicro()
 	if pos.Anchor != nil && pos.Anchor.Commit > 0 {
-		until = pos.Anchor.Commit
+		until = pos.Anchor.Commit + unsteady
 	}
 	return append(l, lostSet{fresh, until})
+}
+
+// unsteady is by how many microseconds a server's clock may step back between two transactions, and less than it takes to make
+// a copy of another server.
+const unsteady = 1e6
+
+// givenAgain finds ghosts whose numbers were given again before we came: of the server that wrote our last transaction, and
+// committed later.
+func (h *session) givenAgain(ours *mysqlSet, a *anchor) (*mysqlSet, error) {
+	again := &mysqlSet{}
+	if a == nil || a.Commit == 0 {
+		return again, nil
+	}
+	last, err := parseMySQLSet(a.GTID)
+	if err != nil || last.isEmpty() {
+		return again, err
+	}
+	file, err := h.fileOf(a.Commit)
+	if err != nil {
+		return again, err
+	}
+	var s sight
+	err = h.look(place{file, 4}, &s, func(_ header, g group) bool {
+		if g.gtid.sid == last.sources[0].sid && g.commit > a.Commit+unsteady && ours.contains(g.gtid) {
+			again.add(g.gtid)
+		}
+		return false
+	})
+	if errors.Is(err, errNotSeen) { // the end of the log
+		err = nil
+	}
+	return again, err
+}
+
+// fileOf is the youngest file that was begun before a time, whatever the clocks of two servers say of an hour.
+func (h *session) fileOf(micros int64) (string, error) {
+	files, err := h.logFiles()
+	if err != nil {
+		return "", err
+	}
+	for _, f := range slices.Backward(files) {
+		created, err := h.fileCreated(f.file)
+		if err != nil || int64(created)+3600 < micros/1e6 {
+			return f.file, err
+		}
+	}
+	return files[0].file, nil
 }

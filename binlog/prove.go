@@ -69,8 +69,13 @@ func (h *session) proveMySQL(pos *position) error {
 	if ours.subtract(ahead).isEmpty() {
 		return lost("mysql.wrong_source", wrongServer, "continue at %s: server %s has none of it", pos, h.srv.uuid)
 	}
-	if !fresh.isEmpty() {
-		pos.Ghosts = known.with(fresh, pos).stored()
+	again, err := h.givenAgain(ours, pos.Anchor)
+	if err != nil {
+		return err
+	}
+	pos.GTID = ours.subtract(again).String()
+	pos.Ghosts = known.without(again).with(fresh, pos).stored()
+	if addAll(fresh, again); !fresh.isEmpty() {
 		h.ghosts(fresh.String())
 	}
 	h.moved(pos)
