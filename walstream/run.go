@@ -173,7 +173,7 @@ func (h *session) senderTimeout(ctx context.Context) (time.Duration, error) {
 // on the bytes go from the socket straight into the batches.
 func (h *session) startReplication(ctx context.Context, at lsn) (net.Conn, func() bool, error) {
 	for {
-		conn, pending, err := h.tryStart(at)
+		conn, pending, err := h.tryStart(ctx, at)
 		if sqlState(err) != "55006" { // the slot is active
 			if err != nil {
 				return nil, nil, h.streamFault(sqlState(err), fmt.Errorf("start replication on slot %s at %s: %w", h.cfg.Source.Postgres.Slot, at, plain(err)))
@@ -186,9 +186,13 @@ func (h *session) startReplication(ctx context.Context, at lsn) (net.Conn, func(
 	}
 }
 
-func (h *session) tryStart(at lsn) (net.Conn, func() bool, error) {
+func (h *session) tryStart(ctx context.Context, at lsn) (net.Conn, func() bool, error) {
 	sql := fmt.Sprintf("START_REPLICATION SLOT %s LOGICAL %s (proto_version '1', publication_names %s)",
 		quoteIdent(h.cfg.Source.Postgres.Slot), at, quoteLiteral(quoteIdent(h.cfg.Source.Postgres.Publication)))
+	// After a write that took long the library may still read beside us, and would take the server's answer.
+	if err := h.rep.SyncConn(ctx); err != nil {
+		return nil, nil, err
+	}
 	hijacked, err := h.rep.Hijack()
 	if err != nil {
 		return nil, nil, err
