@@ -1,26 +1,33 @@
 package binlog
 
 import (
+	"bytes"
 	"errors"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 )
 
 // foresight reads the log on from a place to find out whether the catalog can vouch for the rows that follow: it
-// has the layout after the last change of a table, so no rows without names may come before a change.
+// has the layout after the last change of a table, so no rows that need it may come before a change.
 type foresight struct {
 	*assembler
-	rows    bool
-	changed place   // after rows, for the last time
-	passed  gtidSet // up to here
-	start   place   // of the transaction
-	beyond  *beyond // the last change
+	rows    bool     // without names have come
+	untold  []string // columns of the rows with names whose types the log doesn't tell
+	changed place    // after rows that it leaves in doubt, for the last time
+	passed  gtidSet  // up to here
+	start   place    // of the transaction
+	beyond  *beyond  // the last change
 }
 
-// foresee reads from a place to another, with rows before it or not.
-func (h *session) foresee(a *assembler, from, to place, rows bool) (*foresight, error) {
-	f := &foresight{rows: rows, passed: a.withOpen(), start: a.tx.start, assembler: &assembler{ours: a.ours, fold: a.fold, maxEvent: a.maxEvent, shaper: a.shaper, here: from}}
+// foresee reads from a place to another, with rows of a table before it or not.
+func (h *session) foresee(a *assembler, from, to place, rows *tableMap) (*foresight, error) {
+	f := &foresight{passed: a.withOpen(), start: a.tx.start, assembler: &assembler{ours: a.ours, fold: a.fold, maxEvent: a.maxEvent, shaper: a.shaper, here: from}}
 	defer f.packed.close()
+	if rows != nil {
+		f.came(rows)
+	}
 	start := from
 	if start.pos>>32 != 0 { // a place beyond 4 GiB can't be asked for
 		start.pos = 4
@@ -69,7 +76,7 @@ func (f *foresight) event(h header, e body) error {
 		return f.tableMap(e)
 	case evQuery, evMariaQueryZ:
 		q, err := f.readQuery(h, e)
-		if err == nil && f.rows && f.mayReshape(q) {
+		if err == nil && f.doubts(q) {
 			f.changed, f.beyond = f.here, &beyond{f.passed.clone(), f.start}
 		}
 		return err
@@ -102,11 +109,44 @@ func (f *foresight) tableMap(e body) error {
 		return err
 	}
 	t, err := decodeTableMap(b, f.shaper.kind)
-	if err == nil && !t.named {
-		f.rows = true
+	if err == nil {
+		f.came(t)
 	}
 	return err
 }
+
+// came notes rows that a change may follow.
+func (f *foresight) came(t *tableMap) {
+	if !t.named {
+		f.rows = true
+		return
+	}
+	for i := range t.columns {
+		if name := t.columns[i].name; f.shaper.ambiguous(&t.columns[i]) && !slices.Contains(f.untold, name) {
+			f.untold = append(f.untold, name)
+		}
+	}
+}
+
+// doubts reports whether after a statement nobody can tell any more what the rows before it are.
+func (f *foresight) doubts(q logged) bool {
+	return (f.rows || f.retypes(q)) && f.mayReshape(q)
+}
+
+// retypes reports whether a statement may change or rename a column that only the catalog tells the type of. An ALTER TABLE must
+// name it.
+func (f *foresight) retypes(q logged) bool {
+	if !altersTable.Match(q.text) || renames.Match(q.text) || q.cut {
+		return len(f.untold) > 0
+	}
+	lower := bytes.ToLower(q.text)
+	return slices.ContainsFunc(f.untold, func(name string) bool { return mentions(lower, name) })
+}
+
+var (
+	altersTable = regexp.MustCompile(`(?is)^\s*ALTER\s+(?:(?:ONLINE|IGNORE)\s+)*TABLE\b`)
+	renames     = regexp.MustCompile(`(?i)\bRENAME\b`)
+)
 
 func (f *foresight) payload(e body) error {
 	if err := f.packed.open(e); err != nil {
@@ -129,8 +169,15 @@ var keepsColumns = regexp.MustCompile("(?is)^\\s*(?:CREATE\\s+(?:TEMPORARY\\s+)?
 
 const anyName = "(?:`(?:[^`]|``)+`|[\\w$]+)"
 
-// learn settles the layouts in force at a place. Rows without names may stand before it in the same transaction.
-func (h *session) learn(a *assembler, from place, rows bool) error {
+func (f *foresight) fault(from place) error {
+	if f.rows {
+		return lost("mysql.names_unknown", namesRemedy, "read the log at %s: the table may have changed again at %s, and the log has no names of the rows between", from, f.changed)
+	}
+	return lost("mysql.names_unknown", typesRemedy, "read the log at %s: the table may have changed again at %s, and the log doesn't tell the type of %s in the rows between", from, f.changed, strings.Join(f.untold, ", "))
+}
+
+// learn settles the layouts in force at a place. Rows that need them may stand before it in the same transaction.
+func (h *session) learn(a *assembler, from place, rows *tableMap) error {
 	for range 5 { // a table that is changed at this very moment has the change in its log at the next look
 		settled, err := h.tryLearn(a, from, rows)
 		if settled || err != nil {
@@ -143,7 +190,7 @@ func (h *session) learn(a *assembler, from place, rows bool) error {
 // learnAtEnd learns the layouts when the log is read up to where it ended: a position that was set by hand has none. It
 // waits for an end seen since the start, because what comes before it may be kept from us.
 func (st *stream) learnAtEnd(dry bool) error {
-	if !dry || !st.started || st.asm.shaper.layouts != nil || st.namesInLog() {
+	if !dry || !st.started || st.asm.shaper.layouts != nil || st.logTellsAll() {
 		return nil
 	}
 	if st.learnt.file == "" {
@@ -155,10 +202,10 @@ func (st *stream) learnAtEnd(dry bool) error {
 		return nil
 	}
 	st.handed, st.handedAt = "", time.Time{} // the same place, with layouts
-	return st.learn(st.asm, st.asm.seen(), false)
+	return st.learn(st.asm, st.asm.seen(), nil)
 }
 
-func (h *session) tryLearn(a *assembler, from place, rows bool) (settled bool, err error) {
+func (h *session) tryLearn(a *assembler, from place, rows *tableMap) (settled bool, err error) {
 	before, err := h.layouts()
 	if err != nil {
 		return false, err
@@ -173,7 +220,7 @@ func (h *session) tryLearn(a *assembler, from place, rows bool) (settled bool, e
 	}
 	if f.changed.file != "" {
 		a.beyond = f.beyond
-		return false, lost("mysql.names_unknown", namesRemedy, "read the log at %s: the table may have changed again at %s, and the log has no names of the rows between", from, f.changed)
+		return false, f.fault(from)
 	}
 	now, err := h.layouts()
 	if err != nil || !now.equal(before) {

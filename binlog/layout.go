@@ -60,12 +60,14 @@ func (h *session) layouts() (layouts, error) {
 	return out, nil
 }
 
-// namesInLog reports whether the log needs no layouts.
-func (h *session) namesInLog() bool { return h.srv.vars["binlog_row_metadata"] == "FULL" }
+// logTellsAll reports whether the log needs no layouts. MariaDB's never tells a BINARY(16) from a UUID.
+func (h *session) logTellsAll() bool {
+	return h.srv.kind == mysqlKind && h.srv.vars["binlog_row_metadata"] == "FULL"
+}
 
 // learnAt puts the layouts into a first position, which was taken after the first look at them.
 func (h *session) learnAt(pos *position, before layouts) (err error) {
-	if h.namesInLog() {
+	if h.logTellsAll() {
 		return nil
 	}
 	if pos.Layout, err = h.layouts(); err != nil {
@@ -90,3 +92,5 @@ func (a *assembler) reaches(q logged) bool {
 }
 
 const namesRemedy = "run SET GLOBAL binlog_row_metadata=FULL before the table changes; for rows that are in the log without names, start over with outferry offsets reset, whose snapshot has them and publishes the whole table again"
+
+const typesRemedy = "let the pipeline catch up between changes of columns that are BINARY, UUID or an address, which MariaDB's log doesn't tell apart; for rows that are in the log already, start over with outferry offsets reset, whose snapshot has them and publishes the whole table again"

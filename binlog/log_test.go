@@ -69,9 +69,8 @@ func newReplay(k kind, packets []byte, table string) *replay {
 	r.asm = &assembler{set: newGTIDSet(k), byGTID: true, ours: map[string]bool{table: true}, maxEvent: 16 << 20, updates: true,
 		shaper: &shaper{kind: k, charsets: charsets{8: {"latin1", 1}, 33: {"utf8mb3", 3}, 45: {"utf8mb4", 4}, 46: {"utf8mb4", 4}, 63: {"binary", 1}, 255: {"utf8mb4", 4}, 2304: {"utf8mb4", 4}},
 			uuid:  func(string) (swap, bool) { return inOrder, false },
-			learn: func() error { return errors.New("no catalog here") },
-			codes: map[string]codes{}, ask: func(string, int) (codes, error) { return nil, errors.New("no server here") },
-			catalog: func(string, string) ([]catalogColumn, error) { return nil, errors.New("no catalog here") }},
+			learn: func(*tableMap) error { return errors.New("no catalog here") },
+			codes: map[string]codes{}, ask: func(string, int) (codes, error) { return nil, errors.New("no server here") }},
 		altered: func(string) error { return nil }, skipped: func(string, int) {}, ended: func() error { return nil },
 	}
 	r.asm.b = pool.Get(0)

@@ -31,7 +31,7 @@ type position struct {
 	Anchor     *anchor        `json:"anchor,omitempty"`
 	Part       *part          `json:"part,omitempty"`
 	Snapshot   *snapshotState `json:"snapshot,omitempty"`
-	Layout     layouts        `json:"layout,omitempty"` // of the tables at the position, where the log has no names
+	Layout     layouts        `json:"layout,omitempty"` // of the tables at the position, where the log doesn't tell all
 	Ghosts     []ghosts       `json:"ghosts,omitempty"` // MySQL: of the set
 
 	proven bool // that File and Pos are in the log that they were read from

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,23 +38,18 @@ type catalogColumn struct {
 	nullable   bool
 }
 
-// catalog asks the server for a table's columns: only when the log leaves something unsaid, and only
-// when the table's shape has changed.
-type catalog func(schema, table string) ([]catalogColumn, error)
-
 // shaper makes shapes of TABLE_MAP events.
 type shaper struct {
 	kind     kind
 	charsets charsets
-	catalog  catalog
 	uuid     func(name string) (swap, bool) // a BINARY(16) of this name holds a UUID
 
 	codes map[string]codes // of character sets, as far as they were needed
 	ask   func(name string, size int) (codes, error)
 
-	layouts layouts // in force where the log is read
-	certain place   // no change of them up to here
-	learn   func() error
+	layouts layouts               // in force where the log is read
+	certain place                 // no change of them up to here
+	learn   func(*tableMap) error // what they are where rows of this table stand
 }
 
 func (s *shaper) shape(body []byte) (*shape, error) {
@@ -78,56 +74,91 @@ func (s *shaper) shape(body []byte) (*shape, error) {
 }
 
 // known returns what the catalog adds to each column. Where the log has no names they must come from
-// there, and then the catalog's table must have the same layout still.
+// there, and then the catalog's table must have the same layout still. Of a column with a name only what the log leaves
+// unsaid is taken: the rest of the catalog may be younger.
 func (s *shaper) known(t *tableMap) ([]catalogColumn, error) {
 	none := make([]catalogColumn, len(t.columns))
 	if !s.incomplete(t) {
 		return none, nil
 	}
+	if !t.named {
+		return s.named(t)
+	}
 	found, err := s.layout(t)
 	if err != nil {
 		return nil, err
 	}
-	if !t.named {
-		if why := differs(t, found); why != "" {
-			return nil, lost("mysql.names_unknown", namesRemedy,
-				"name the columns of %s.%s: the log has no names and the table has another layout than is known of this place: %s", t.schema, t.table, why)
+	out, why := s.untold(t, found)
+	if why != "" { // a session that logs nothing has changed the table
+		if err := s.learn(t); err != nil {
+			return nil, err
 		}
-		for i := range found {
-			t.columns[i].name = found[i].name
-		}
-		return found, nil
+		out, why = s.untold(t, s.layouts[t.key()])
 	}
-	byName := map[string]catalogColumn{}
-	for _, f := range found {
-		byName[f.name] = f
+	if why != "" {
+		return nil, lost("mysql.names_unknown", typesRemedy, "read the types of %s.%s, which the log doesn't tell: %s", t.schema, t.table, why)
 	}
-	for i := range t.columns {
-		w := &t.columns[i]
-		if !s.ambiguous(w) {
-			continue // what the log says is of the row, and what the catalog says may be younger
-		}
-		var ok bool
-		if none[i], ok = byName[w.name]; !ok && !w.isOldTime() {
-			return nil, lost("mysql.names_unknown", namesRemedy,
-				"read the type of column %s of %s.%s: the log doesn't tell, and the table has no such column any more", w.name, t.schema, t.table)
-		}
+	return out, nil
+}
+
+// named gives a table its names.
+func (s *shaper) named(t *tableMap) ([]catalogColumn, error) {
+	found, err := s.layout(t)
+	if err != nil {
+		return nil, err
 	}
-	return none, nil
+	if why := differs(t, found); why != "" {
+		return nil, lost("mysql.names_unknown", namesRemedy,
+			"name the columns of %s.%s: the log has no names and the table has another layout than is known of this place: %s", t.schema, t.table, why)
+	}
+	for i := range found {
+		t.columns[i].name = found[i].name
+	}
+	return found, nil
 }
 
 // layout is the table's at this place in the log.
 func (s *shaper) layout(t *tableMap) ([]catalogColumn, error) {
-	if !t.named && s.layouts == nil {
-		if err := s.learn(); err != nil {
+	if s.layouts[t.key()] == nil {
+		if err := s.learn(t); err != nil {
 			return nil, err
 		}
 	}
-	key := layoutKey(string(t.schema), string(t.table))
-	if found := s.layouts[key]; found != nil {
-		return found, nil
+	return s.layouts[t.key()], nil
+}
+
+func (t *tableMap) key() string { return layoutKey(string(t.schema), string(t.table)) }
+
+// untold picks the ambiguous columns out of a layout, by their names, or says why it can't be that of the rows.
+func (s *shaper) untold(t *tableMap, found []catalogColumn) (out []catalogColumn, why string) {
+	out = make([]catalogColumn, len(t.columns))
+	for i := range t.columns {
+		w := &t.columns[i]
+		if !s.ambiguous(w) {
+			continue
+		}
+		at := slices.IndexFunc(found, func(c catalogColumn) bool { return c.name == w.name })
+		if at < 0 {
+			return nil, fmt.Sprintf("the table has no column %s", w.name)
+		}
+		if out[i] = found[at]; !out[i].mayBe(w) {
+			return nil, fmt.Sprintf("column %s is %s, and was of type %d with %d bytes", w.name, out[i].columnType, w.kind, w.length)
+		}
 	}
-	return s.catalog(string(t.schema), string(t.table))
+	return out, ""
+}
+
+// mayBe reports whether a column of the catalog may stand so in the log.
+func (c catalogColumn) mayBe(w *wireColumn) bool {
+	switch length, _ := typeArguments(c.columnType); c.dataType {
+	case "binary":
+		return w.kind == typeString && w.length == length
+	case "uuid", "inet6":
+		return w.kind == typeString && w.length == 16
+	case "inet4":
+		return w.kind == typeString && w.length == 4
+	}
+	return wireTypes[c.dataType].has(w.kind)
 }
 
 // incomplete reports whether the event leaves out what a row can't be read without: names, labels, or

@@ -156,24 +156,30 @@ var dropsSchema = regexp.MustCompile(`(?is)\b(?:DROP|REPLACE)\b.*\b(?:DATABASE|S
 func (a *assembler) names(text []byte) bool {
 	lower := bytes.ToLower(text)
 	for name := range a.ours {
-		_, table, _ := strings.Cut(name, ".")
-		table = strings.ToLower(table)
-		if escapes(table) {
+		if _, table, _ := strings.Cut(name, "."); mentions(lower, table) {
 			return true
-		}
-		for rest := lower; ; {
-			i := bytes.Index(rest, []byte(table))
-			if i < 0 {
-				break
-			}
-			end := i + len(table)
-			if (i == 0 || !partOfName(rest[i-1]) || isDigit(rest[i-1])) && (end == len(rest) || !partOfName(rest[end])) {
-				return true
-			}
-			rest = rest[i+1:]
 		}
 	}
 	return false
+}
+
+// mentions reports whether a name stands in a text in lower case, or may.
+func mentions(lower []byte, name string) bool {
+	name = strings.ToLower(name)
+	if escapes(name) {
+		return true
+	}
+	for rest := lower; ; {
+		i := bytes.Index(rest, []byte(name))
+		if i < 0 {
+			return false
+		}
+		end := i + len(name)
+		if (i == 0 || !partOfName(rest[i-1]) || isDigit(rest[i-1])) && (end == len(rest) || !partOfName(rest[end])) {
+			return true
+		}
+		rest = rest[i+1:]
+	}
 }
 
 // escapes reports whether a name may stand in a statement in another form: in who knows what character set, or with the

@@ -131,14 +131,13 @@ func (h *session) newAssembler(pos *position) (*assembler, error) {
 		}
 		a.ours[name] = true
 	}
-	a.shaper = &shaper{kind: h.srv.kind, charsets: h.srv.charsets, uuid: h.uuidColumns, codes: map[string]codes{}, ask: h.codesOf,
-		catalog: func(schema, table string) ([]catalogColumn, error) { return columnsOf(h.cat, tableName{schema, table}) }}
+	a.shaper = &shaper{kind: h.srv.kind, charsets: h.srv.charsets, uuid: h.uuidColumns, codes: map[string]codes{}, ask: h.codesOf}
 	if len(pos.Layout) > 0 {
 		a.shaper.layouts = pos.Layout
 	}
-	a.shaper.learn = func() error { return h.learn(a, a.tx.start, true) }
+	a.shaper.learn = func(rows *tableMap) error { return h.learn(a, a.tx.start, rows) }
 	a.altered = h.altered
-	a.reshaped = func() error { return h.learn(a, a.here, false) }
+	a.reshaped = func() error { return h.learn(a, a.here, nil) }
 	a.reused = h.warnOfReuse
 	a.skipped = func(reason string, n int) {
 		if h.opt.Skipped != nil {
