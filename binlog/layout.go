@@ -2,6 +2,7 @@ package binlog
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -49,6 +50,9 @@ func (h *session) layouts() (layouts, error) {
 			return nil, transient("mysql.connection", "look at %s: %w", t, err)
 		}
 		columns, err := columnsOf(h.cat, t)
+		if err == nil && h.srv.kind == mariaKind {
+			columns, err = h.withHidden(t, columns)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -58,6 +62,37 @@ func (h *session) layouts() (layouts, error) {
 		out[layoutKey(t.schema, t.name)] = columns
 	}
 	return out, nil
+}
+
+// withHidden adds the columns that MariaDB makes for unique keys too long for an index, one for each, and puts behind all
+// others, in the log too. Its catalog has the keys only.
+func (h *session) withHidden(t tableName, columns []catalogColumn) ([]catalogColumn, error) {
+	r, err := queryOne(h.cat, fmt.Sprintf(`SELECT COUNT(DISTINCT INDEX_NAME) FROM information_schema.STATISTICS
+		WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s AND INDEX_TYPE = 'HASH' AND NON_UNIQUE = 0`, quoteText(t.schema), quoteText(t.name)))
+	if err != nil {
+		return nil, transient("mysql.connection", "read the keys of %s: %w", t, err)
+	}
+	for i := range r.int(0) {
+		columns = append(columns, catalogColumn{name: fmt.Sprintf(hiddenName+"%d", i+1), dataType: "bigint", columnType: "bigint unsigned"})
+	}
+	return columns, nil
+}
+
+const hiddenName = "DB_ROW_HASH_"
+
+// hidesOthers reports whether rows without names have other hidden columns than a layout, and else its own. An index may come and go
+// without a word of columns.
+func hidesOthers(t *tableMap, found []catalogColumn) bool {
+	shown := len(found)
+	for shown > 0 && strings.HasPrefix(found[shown-1].name, hiddenName) {
+		shown--
+	}
+	if t.kind != mariaKind || shown > len(t.columns) {
+		return false
+	}
+	of := *t
+	of.columns = t.columns[:shown]
+	return differs(&of, found[:shown]) == "" && !slices.ContainsFunc(t.columns[shown:], func(w wireColumn) bool { return w.kind != typeLongLong })
 }
 
 // logTellsAll reports whether the log needs no layouts. MariaDB's never tells a BINARY(16) from a UUID.

@@ -107,7 +107,15 @@ func (s *shaper) named(t *tableMap) ([]catalogColumn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if why := differs(t, found); why != "" {
+	why := differs(t, found)
+	if why != "" && hidesOthers(t, found) {
+		if err := s.learn(t); err != nil {
+			return nil, err
+		}
+		found = s.layouts[t.key()]
+		why = differs(t, found)
+	}
+	if why != "" {
 		return nil, lost("mysql.names_unknown", namesRemedy,
 			"name the columns of %s.%s: the log has no names and the table has another layout than is known of this place: %s", t.schema, t.table, why)
 	}
