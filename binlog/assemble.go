@@ -20,6 +20,7 @@ type assembler struct {
 	altered  func(statement string) error          // a statement names one of our tables
 	reshaped func() error                          // and may have changed its columns
 	reused   func(gtid)                            // MariaDB: a number that is not above the last of its domain
+	onePhase func(at place) (bool, error)          // whether the XA transaction there is committed without being prepared
 	skipped  func(reason string, n int)
 
 	b        *outbox.Batch
@@ -78,7 +79,10 @@ func (a *assembler) event(h header, e body) error {
 	case evPayload:
 		return a.payload(e)
 	case evXAPrepare:
-		return a.prepared()
+		if err := a.prepared(e); err != nil {
+			return err
+		}
+		return a.commit()
 	case evRotate:
 		return a.rotate(e)
 	case evHeartbeat, evHeartbeat2:

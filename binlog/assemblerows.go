@@ -50,11 +50,15 @@ func (a *assembler) allowed(s *shape, kind byte) error {
 		return fmt.Errorf("row of %s outside a transaction", s.table)
 	case kind == evWriteRows0:
 		return fmt.Errorf("row of %s in a form of MySQL 5.1", s.table)
-	case a.tx.xa:
-		return lost("mysql.xa_unsupported", "write to the outbox in ordinary transactions",
-			"read transaction %s at %s: it is prepared by XA and has rows of %s", a.tx.head.gtid, a.tx.start, s.table)
+	case a.tx.head.xa:
+		return a.fateOpen()
 	}
 	return nil
+}
+
+func (a *assembler) fateOpen() error {
+	return lost("mysql.xa_unsupported", "write to the outbox in ordinary transactions, or commit with XA COMMIT ... ONE PHASE",
+		"read transaction %s at %s: it is prepared by XA and has rows of the outbox", a.tx.head.gtid, a.tx.start)
 }
 
 func (a *assembler) tooLarge(h header, s *shape, err error) error {
@@ -152,6 +156,9 @@ func (a *assembler) incomplete(s *shape) error {
 func (a *assembler) add(s *shape, op outbox.Op) error {
 	if cap(a.b.Buf)-len(a.b.Buf) < len(a.rows.text) {
 		a.tx.rows-- // this row is not in the batch that goes
+		if err := a.decide(); err != nil {
+			return err
+		}
 		if a.tx.batchLen < len(a.b.Rows) {
 			a.tx.handed = a.tx.rows
 		}
@@ -165,5 +172,21 @@ func (a *assembler) add(s *shape, op outbox.Op) error {
 	}
 	r := a.b.AddRow(s.table, op, a.tx.head.commit)
 	a.b.Buf = a.rows.into(a.b.Buf, r.Values)
+	return nil
+}
+
+// decide looks ahead for the fate of an XA transaction whose first rows must go before its end is read.
+func (a *assembler) decide() error {
+	if !a.tx.xa || a.tx.rows == 0 {
+		return nil
+	}
+	one, err := a.onePhase(a.tx.start)
+	if err != nil {
+		return err
+	}
+	if !one {
+		return a.fateOpen()
+	}
+	a.tx.xa = false
 	return nil
 }

@@ -3,12 +3,12 @@
 //
 // In goes a position that is durable in Kafka, or none at a first start; out come batches, each with the
 // position after it. An event that can't be read or whose checksum is wrong, a position that can't be
-// proven continuous, rows that were logged in part, as a statement or by XA: each stops the stream with a
+// proven continuous, rows that were logged in part, as a statement or prepared by XA: each stops the stream with a
 // fault, and no row is skipped. Events of other tables are passed over undecoded. Rows written with
 // sql_log_bin=0 are in no log, so nobody can see them. Routing, and deciding when a position is safe, are
 // left to the caller.
 //
-// Where the log has no column names, the position carries the tables' layouts. At a statement that may change a
+// Where the log has no column names, and on MariaDB, the position carries the tables' layouts. At a statement that may change a
 // table the catalog is read anew, and the log up to its end: rows between that statement and another such one have
 // names that nobody can tell, so they stop the stream before any of them is handed over.
 package binlog

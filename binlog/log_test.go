@@ -71,7 +71,7 @@ func newReplay(k kind, packets []byte, table string) *replay {
 			uuid:  func(string) (swap, bool) { return inOrder, false },
 			learn: func(*tableMap) error { return errors.New("no catalog here") },
 			codes: map[string]codes{}, ask: func(string, int) (codes, error) { return nil, errors.New("no server here") }},
-		altered: func(string) error { return nil }, skipped: func(string, int) {}, ended: func() error { return nil },
+		altered: func(string) error { return nil }, onePhase: func(place) (bool, error) { return false, errors.New("no server here") }, skipped: func(string, int) {}, ended: func() error { return nil },
 	}
 	r.asm.b = pool.Get(0)
 	r.asm.turnOver = func(size int) (*outbox.Batch, error) {

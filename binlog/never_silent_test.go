@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +54,95 @@ func TestXAWithOutboxRowsStops(t *testing.T) {
 		wantFault(t, f.fault(), "mysql.xa_unsupported", outbox.PositionLost)
 		if len(f.rows) != 1 {
 			t.Errorf("got %d rows, want none of the prepared ones", len(f.rows))
+		}
+	})
+}
+
+// TestXAInOnePhaseIsDelivered: what is committed without having been prepared has its fate in the log.
+func TestXAInOnePhaseIsDelivered(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d, f := streaming(t, version)
+		one := func(ids ...string) {
+			sql := "XA START '" + d.Name + "'; "
+			for _, id := range ids {
+				sql += insert(id) + "; "
+			}
+			d.Exec(t, sql+"XA END '"+d.Name+"'; XA COMMIT '"+d.Name+"' ONE PHASE")
+		}
+		d.Exec(t, insert("a1"))
+		one("x1", "x2")
+		d.Exec(t, insert("a2"))
+		if got := idsOf(f.wait(4)); got != "a1 x1 x2 a2" {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
+// TestLargeXA has rows for several batches: the first of them must go before its end is read. A stop inside is gone on with.
+func TestLargeXA(t *testing.T) {
+	const rows = 400
+	each(t, func(t *testing.T, version string) {
+		for _, compress := range []string{"", "SET SESSION binlog_transaction_compression = ON; "} {
+			if compress != "" && isMaria(version) {
+				continue
+			}
+			d := fullNames(t, version)
+			d.Exec(t, "DROP TABLE IF EXISTS outbox, other; "+tablesSQL)
+			f := start(t, file(t, d, noData), nil, binlog.Options{})
+			f.begun()
+			write := func(id string) string {
+				sql := compress + "XA START '" + d.Name + "'; "
+				for i := range rows {
+					sql += fmt.Sprintf("INSERT INTO outbox (id, aggregatetype, aggregateid, payload) VALUES ('%s%d', 'order', 'k', REPEAT('%d ', 1000)); ", id, i, i)
+				}
+				return sql + "XA END '" + d.Name + "'; "
+			}
+			d.Exec(t, insert("a1"))
+			d.Exec(t, write("x")+"XA COMMIT '"+d.Name+"' ONE PHASE")
+			d.Exec(t, insert("a2"))
+			f.until("a part", func() bool { return strings.Contains(string(f.last), `"part"`) })
+			f.stop()
+			g := resume(t, d, f.last)
+			all := append(f.rows, g.wait(rows+2-len(f.rows))...)
+			for i, r := range all {
+				want := "x" + strconv.Itoa(i-1)
+				switch i {
+				case 0:
+					want = "a1"
+				case rows + 1:
+					want = "a2"
+				}
+				if got := r.get("id"); got != want {
+					t.Fatalf("row %d is %s, want %s", i, got, want)
+				}
+			}
+			d.Exec(t, insert("a3"))
+			d.Exec(t, write("y")+"XA PREPARE '"+d.Name+"'; XA ROLLBACK '"+d.Name+"'")
+			wantFault(t, g.fault(), "mysql.xa_unsupported", outbox.PositionLost)
+			if last := g.rows[len(g.rows)-1].get("id"); last != "a3" {
+				t.Errorf("got %s of what was rolled back", last)
+			}
+		}
+	})
+}
+
+// TestStartBehindACompressedXA: what is inside has no place of its own.
+func TestStartBehindACompressedXA(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		if isMaria(version) {
+			return
+		}
+		d, f := streaming(t, version)
+		d.Exec(t, insert("a1"))
+		f.wait(1)
+		before := string(f.last)
+		d.Exec(t, "SET SESSION binlog_transaction_compression = ON; XA START '"+d.Name+"'; INSERT INTO other VALUES (1); XA END '"+d.Name+"'; XA COMMIT '"+d.Name+"' ONE PHASE")
+		f.until("a position behind it", func() bool { return string(f.last) != before })
+		f.stop()
+		f = resume(t, d, f.last)
+		d.Exec(t, insert("a2"))
+		if got := idsOf(f.wait(1)); got != "a2" {
+			t.Errorf("got %s", got)
 		}
 	})
 }

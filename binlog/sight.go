@@ -174,3 +174,48 @@ func headOf(e header, w *wire) (group, error) {
 	}
 	return group{}, nil
 }
+
+// onePhase looks at how the XA transaction at a place ends.
+func (h *session) onePhase(at place) (one bool, err error) {
+	if at.pos>>32 != 0 {
+		return false, lost("mysql.xa_unsupported", "write to the outbox in ordinary transactions", "look at the end of the XA transaction at %s: a place beyond 4 GiB can't be asked for", at)
+	}
+	err = h.readOn(at, func(w *wire) (err error) {
+		one, err = endOfXA(w)
+		return err
+	})
+	if err = h.lookFault(err); errors.Is(err, errNotSeen) { // reset or purged at this very moment
+		err = transient("mysql.connection", "look at the end of the transaction at %s: %w", at, err)
+	}
+	return one, err
+}
+
+// endOfXA reads a transaction until its XA_PREPARE event, if it has one.
+func endOfXA(w *wire) (one bool, err error) {
+	var packed payload
+	defer packed.close()
+	for groups := 0; ; {
+		e, err := w.next()
+		switch {
+		case err != nil:
+		case e.kind == evFormat:
+			err = w.format()
+		case e.kind == evXAPrepare:
+			return inOnePhase(w)
+		case e.kind == evPayload:
+			if err = packed.open(w); err == nil {
+				err = packed.each(func(h header) (err error) {
+					if h.kind == evXAPrepare {
+						one, err = inOnePhase(&packed)
+					}
+					return err
+				})
+			}
+		case opens(e.kind):
+			groups++
+		}
+		if err != nil || one || groups > 1 {
+			return one, err
+		}
+	}
+}

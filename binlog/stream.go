@@ -139,6 +139,7 @@ func (h *session) newAssembler(pos *position) (*assembler, error) {
 	a.altered = h.altered
 	a.reshaped = func() error { return h.learn(a, a.here, nil) }
 	a.reused = h.warnOfReuse
+	a.onePhase = h.onePhase
 	a.skipped = func(reason string, n int) {
 		if h.opt.Skipped != nil {
 			h.opt.Skipped(reason, n)

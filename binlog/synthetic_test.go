@@ -197,9 +197,16 @@ func TestStatementsInsideATransactionStop(t *testing.T) {
 }
 
 func TestXAIsRecognisedByItsStart(t *testing.T) {
-	s := newScript().begin()
-	s.query("XA START X'61',X'',1").tableMap("outbox").row(1).query("XA END X'61',X'',1").add(evXAPrepare, make([]byte, 10))
-	s.wantFault(t, "mysql.xa_unsupported", "")
+	end := func(phases byte) []byte {
+		return append([]byte{phases}, "\x01\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00a"...)
+	}
+	s := func() *script {
+		return newScript().begin().query("XA START X'61',X'',1").tableMap("outbox").row(1).query("XA END X'61',X'',1")
+	}
+	s().add(evXAPrepare, end(0)).wantFault(t, "mysql.xa_unsupported", "")
+	s().commit().wantFault(t, "mysql.xa_unsupported", "")
+	s().add(evXAPrepare, nil).wantError(t, "ends too early")
+	s().add(evXAPrepare, end(1)).begin().tableMap("outbox").row(2).commit().want(t, "1 2")
 }
 
 // TestPartIsPassedOver: a transaction that is published in part goes on after that part, and only that one.

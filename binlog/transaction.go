@@ -11,9 +11,9 @@ import (
 // transaction is the group of events being read.
 type transaction struct {
 	open     bool
-	skip     bool // it is published already
-	began    bool // rows and statements may come until an end mark
-	xa       bool
+	skip     bool  // it is published already
+	began    bool  // rows and statements may come until an end mark
+	xa       bool  // its fate is open as far as it is read
 	rows     int64 // of our tables
 	undone   int64 // of them, by ROLLBACK TO
 	handed   int64 // so many of them are with the pipeline
@@ -107,6 +107,9 @@ func (a *assembler) commit() error {
 		return fmt.Errorf("end of a transaction at %s, but none is open", a.here)
 	}
 	rows, skip := a.tx.rows, a.tx.skip
+	if a.tx.xa && rows > 0 && !skip {
+		return a.fateOpen()
+	}
 	if a.resume != nil && !skip {
 		if rows < a.resume.Rows {
 			return lost("mysql.part_mismatch", readAgain,
@@ -140,12 +143,30 @@ func (a *assembler) settle(g gtid) {
 	}
 }
 
-// prepared ends the first half of an XA transaction, whose fate is open. Its rows have stopped us already.
-func (a *assembler) prepared() error {
+// prepared reads the end of the first half of an XA transaction, whose fate is open, or of one that is committed in one phase.
+func (a *assembler) prepared(e body) error {
 	if !a.tx.open {
 		return fmt.Errorf("end of a prepared transaction at %s, but none is open", a.here)
 	}
-	return a.commit()
+	one, err := inOnePhase(e)
+	if err != nil {
+		return err
+	}
+	a.tx.xa = !one
+	return nil
+}
+
+// inOnePhase reads an XA_PREPARE event.
+func inOnePhase(e body) (bool, error) {
+	const phase, format, lengths, names = 1, 4, 8, 128
+	b, err := e.all(phase + format + lengths + names)
+	if err == nil && len(b) < phase+format+lengths {
+		err = errShort
+	}
+	if err != nil {
+		return false, fmt.Errorf("read XA_PREPARE event: %w", err)
+	}
+	return b[0] == 1, nil
 }
 
 // rollback ends a transaction that the server logged and undid, since it changed something that can't be
@@ -197,6 +218,8 @@ func (a *assembler) packedEvent(h header) (over bool, err error) {
 	switch h.kind {
 	case evXID:
 		return true, nil
+	case evXAPrepare:
+		return true, a.prepared(&a.packed)
 	case evTableMap:
 		return false, a.tableMap(&a.packed)
 	case evQuery:
