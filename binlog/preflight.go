@@ -18,6 +18,7 @@ func (s *Source) preflight(ctx context.Context, c *client.Conn, srv *server) err
 		return environment("mysql.version", "use MySQL 8.0, MariaDB 10.5 or newer", "the server's version is %s", srv.version)
 	}
 	var w inTheWay
+	w.add(s.lookForTwice(srv))
 	s.lookAtSettings(&w, srv)
 	w.add(s.lookAtLog(c, srv))
 	w.add(s.lookAtGrant(ctx, c, srv))
@@ -59,6 +60,23 @@ func (w *inTheWay) fault() error {
 		all.Remedy += "; also: " + f.Error()
 	}
 	return &all
+}
+
+// lookForTwice: names that differ in their case only are one table's, unless the server tells them apart.
+func (s *Source) lookForTwice(srv *server) error {
+	folds := srv.vars["lower_case_table_names"]
+	if folds == "0" {
+		return nil
+	}
+	seen := map[string]string{}
+	for i, t := range s.tables(srv) {
+		folded, written := strings.ToLower(t.String()), s.cfg.Source.Tables[i]
+		if first, ok := seen[folded]; ok {
+			return environment("mysql.table_twice", "keep one of them in source.tables", "%s and %s of source.tables are one table: lower_case_table_names is %s", first, written, folds)
+		}
+		seen[folded] = written
+	}
+	return nil
 }
 
 func (s *Source) lookAtSettings(w *inTheWay, srv *server) {

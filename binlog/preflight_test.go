@@ -60,3 +60,23 @@ func TestRightToReplicateIsLookedFor(t *testing.T) {
 		}
 	})
 }
+
+// TestTableIsNotNamedTwice: a server that compares names without their case takes two of the file's for one table, whose rows
+// a snapshot would publish twice.
+func TestTableIsNotNamedTwice(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		if !isMaria(version) {
+			return // which a server of ours would have to be made for
+		}
+		d := servers.StartMySQL(t, servers.MySQLOptions{Version: version, Settings: []string{"lower_case_table_names = 1"}}).Database(t)
+		d.Exec(t, tablesSQL)
+		other := d.Name + ".Outbox"
+		two := func(c *configs.Pipeline) { c.Source.Tables = append(c.Source.Tables, other) }
+		_, err := binlog.New(file(t, d, two), testLog(t), binlog.Options{}).Look(t.Context())
+		wantFault(t, asFault(t, err), "mysql.table_twice", outbox.Environment)
+		if !strings.Contains(err.Error(), d.Name+".outbox and "+other) {
+			t.Error("it names not both")
+		}
+		wantFault(t, start(t, file(t, d, two), nil, binlog.Options{}).fault(), "mysql.table_twice", outbox.Environment)
+	})
+}
