@@ -110,7 +110,9 @@ func (s *Source) connectFault(err error) error {
 	f := &outbox.Fault{Code: "mysql.unreachable", Class: outbox.Transient, Err: fmt.Errorf("connect to mysql at %s: %w", s.address(), plain(err))}
 	switch code := errorCode(err); {
 	case code == 1045 || code == 1698 || code == 1251 || code == 1820 || code == 1862:
-		f.Code, f.Class, f.Remedy = "mysql.auth", outbox.Environment, "check source.user and source.password, and from which hosts the account may log in"
+		f.Code, f.Class, f.Remedy = "mysql.auth", outbox.Environment, s.authRemedy()
+	case code != 0 && strings.Contains(err.Error(), "insecure transport"): // MariaDB 11 has a number of its own for it, 10 says 1045
+		f.Code, f.Class, f.Remedy = "mysql.tls", outbox.Environment, "the server asks for TLS (require_secure_transport): set source.tls.mode: require or verify-full"
 	case code == 1130:
 		f.Code, f.Class, f.Remedy = "mysql.auth", outbox.Environment, "allow the account to log in from this host"
 	case code == 1040 || code == 1203:
@@ -122,6 +124,16 @@ func (s *Source) connectFault(err error) error {
 		f.Code, f.Class, f.Remedy = "mysql.auth", outbox.Environment, "give the account caching_sha2_password, mysql_native_password or ed25519"
 	}
 	return f
+}
+
+// authRemedy speaks of TLS where it may be off: who is required to use it gets the answer to a wrong password.
+func (s *Source) authRemedy() string {
+	remedy := "check source.user and source.password, and from which hosts the account may log in"
+	switch s.cfg.Source.TLS.Mode {
+	case "", "disable", "prefer":
+		remedy += "; if TLS is required (REQUIRE SSL, require_secure_transport), set source.tls.mode: require or verify-full"
+	}
+	return remedy
 }
 
 // plain drops what the library adds around a cause: stacks and words.
@@ -154,11 +166,7 @@ func isDialError(err error) bool {
 }
 
 func isTLS(err error) bool {
-	var cert *tls.CertificateVerificationError
-	var record tls.RecordHeaderError
-	var alert tls.AlertError
-	return errors.As(err, &cert) || errors.As(err, &record) || errors.As(err, &alert) ||
-		strings.Contains(err.Error(), "tls:") || strings.Contains(err.Error(), "does not support TLS")
+	return transport.Failed(err) || strings.Contains(err.Error(), "does not support TLS")
 }
 
 // row is one row of an answer; NULL is an empty text.

@@ -108,3 +108,51 @@ func TestMissingGrantNamesItself(t *testing.T) {
 		start(t, file(t, d, as("reader", "reader"), byFile), nil, binlog.Options{}).wait(1)
 	})
 }
+
+// TestCertificateOfAnotherAuthority is a person's to mend in each mode that looks at the chain.
+func TestCertificateOfAnotherAuthority(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d := servers.StartMySQL(t, servers.MySQLOptions{Version: version, TLS: servers.NewCA(t)}).Database(t)
+		d.Exec(t, tablesSQL)
+		other := servers.NewCA(t).File
+		for _, mode := range []string{"require", "verify-ca", "verify-full"} {
+			over := func(c *configs.Pipeline) { c.Source.TLS = configs.TLS{Mode: mode, CAFile: other} }
+			_, err := binlog.New(file(t, d, over), testLog(t), binlog.Options{}).Look(t.Context())
+			wantFault(t, asFault(t, err), "mysql.tls", outbox.Environment)
+		}
+	})
+}
+
+// TestWhereTLSIsRequired: who does not use it may get the answer to a wrong password.
+func TestWhereTLSIsRequired(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d := servers.StartMySQL(t, servers.MySQLOptions{Version: version, TLS: servers.NewCA(t)}).Database(t)
+		d.Exec(t, tablesSQL+"; CREATE USER secure IDENTIFIED BY 'secure' REQUIRE SSL; "+grants(d, "secure"))
+		look := func(user string, tls configs.TLS) error {
+			over := func(c *configs.Pipeline) { c.Source.TLS = tls }
+			_, err := binlog.New(file(t, d, as(user, user), over), testLog(t), binlog.Options{}).Look(t.Context())
+			return err
+		}
+		if err := look("secure", configs.TLS{Mode: "require"}); err != nil {
+			t.Error(err)
+		}
+		wrong := configs.TLS{Mode: "prefer", CAFile: servers.NewCA(t).File} // so that it goes on without
+		for _, tls := range []configs.TLS{{Mode: "disable"}, wrong} {
+			fault := asFault(t, look("secure", tls))
+			wantFault(t, fault, "mysql.auth", outbox.Environment)
+			if !strings.Contains(fault.Remedy, "source.tls.mode: require") {
+				t.Errorf("%s: the remedy says nothing of TLS", tls.Mode)
+			}
+		}
+		root := d.Connect(t, "root") // without TLS, so that only this connection can turn it off again
+		for _, on := range []string{"ON", "OFF"} {
+			if _, err := root.Exec("SET GLOBAL require_secure_transport = " + on); err != nil {
+				t.Fatal(err)
+			}
+			err := look("outferry", configs.TLS{Mode: "disable"})
+			if required := err != nil && strings.Contains(asFault(t, err).Remedy, "source.tls.mode: require"); required != (on == "ON") {
+				t.Errorf("require_secure_transport is %s: %v", on, err)
+			}
+		}
+	})
+}
