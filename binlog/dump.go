@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -151,8 +152,46 @@ func socketOf(c *client.Conn) net.Conn { return c.Conn.Conn }
 var unnumbered = regexp.MustCompile(`anonymous transaction.* at file (?:[^,]*/)?([^/,]+), position (\d+)`)
 
 func passUnnumbered(file, pos string) string {
-	return fmt.Sprintf("to publish what has none, SET GLOBAL gtid_mode = ON_PERMISSIVE, then go on by places: outferry offsets set NAME --file %s --pos %s --accept-gap; "+
+	return fmt.Sprintf("to publish what has none, SET GLOBAL gtid_mode = ON_PERMISSIVE, if it is ON, then go on by places: outferry offsets set NAME --file %s --pos %s --accept-gap; "+
 		"or pass by all that is committed now, for good: outferry offsets set NAME --now --accept-gap", file, pos)
+}
+
+// otherMode: with gtid_mode ON MySQL sends no transaction without a GTID, and with OFF none with one. It sends both in the
+// modes between.
+var otherMode = regexp.MustCompile(`GTID_MODE = (ON|OFF)\b`)
+
+// modeFault is for a place before transactions that the server does not send in its mode.
+func (h *session) modeFault(err error, pos *position) error {
+	if pos.ByGTID {
+		return h.gtidOff(pos, "OFF", err)
+	}
+	mode := otherMode.FindStringSubmatch(err.Error())[1]
+	return environment("mysql.gtid_off", fmt.Sprintf("SET GLOBAL gtid_mode = %s_PERMISSIVE, in which the server sends transactions with a GTID and without, and set it to %[1]s again when the pipeline has read them", mode),
+		"continue at %s: %w", pos, err)
+}
+
+// gtidOff is for a pipeline that goes by GTID where the server does not.
+func (h *session) gtidOff(pos *position, mode string, why error) error {
+	file, at := "FILE", "POS"
+	if p := h.placeBehind(pos); p.file != "" {
+		file, at = p.file, strconv.FormatUint(p.pos, 10)
+	}
+	remedy := fmt.Sprintf("outferry offsets set NAME --file %s --pos %s --accept-gap", file, at)
+	if mode == "OFF" {
+		remedy = "SET GLOBAL gtid_mode = OFF_PERMISSIVE, then " + remedy + ", and OFF again when the pipeline has read what has a GTID"
+	}
+	return environment("mysql.gtid_off", "turn gtid_mode on again; or go on by places in files: "+remedy, "continue at %s: %w", pos, why)
+}
+
+// placeBehind is the place behind all that is published, if the server has that file still.
+func (h *session) placeBehind(pos *position) place {
+	if !h.sameServer(pos) || !pos.hasPlace() {
+		return place{}
+	}
+	if created, err := h.fileCreated(pos.Anchor.File); err != nil || created != pos.Anchor.Created {
+		return place{}
+	}
+	return place{pos.File, pos.Pos}
 }
 
 // dumpFault sorts what ends a stream. At its start the server refuses positions that it can't serve; later
@@ -161,6 +200,8 @@ func (h *session) dumpFault(err error, pos *position, started bool) error {
 	switch code := errorCode(err); {
 	case code == 4052, code == 1236 && strings.Contains(err.Error(), "same server_"): // the number says more than one thing
 		return h.busy(fmt.Errorf("read the log: %w", err))
+	case code == 1236 && otherMode.MatchString(err.Error()) && !(pos.ByGTID && unnumbered.MatchString(err.Error())):
+		return h.modeFault(err, pos)
 	case code == 1236 && unnumbered.MatchString(err.Error()):
 		at := unnumbered.FindStringSubmatch(err.Error())
 		return environment("mysql.gtid_off", passUnnumbered(at[1], at[2]), "continue at %s: %w", pos, err)

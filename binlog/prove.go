@@ -22,8 +22,8 @@ func (h *session) prove(pos *position) error {
 	}
 	switch {
 	case pos.ByGTID && !h.srv.byGTID():
-		return environment("mysql.gtid_off", "turn gtid_mode on again, or move the pipeline to a place in a file with outferry offsets set",
-			"continue at %s: gtid_mode is %s", pos, h.srv.vars["gtid_mode"])
+		mode := h.srv.vars["gtid_mode"]
+		return h.gtidOff(pos, mode, errors.New("gtid_mode is "+mode))
 	case !pos.ByGTID:
 		return h.proveFile(pos)
 	case pos.Kind == mariaKind:
