@@ -164,6 +164,22 @@ func TestCompressedTransactionIsBounded(t *testing.T) {
 	})
 }
 
+// TestWidestWindowIsUnpacked: at its highest level MySQL packs with a window of 128 MiB.
+func TestWidestWindowIsUnpacked(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		if isMaria(version) {
+			return // it packs event by event, in another way
+		}
+		d := servers.StartMySQL(t, servers.MySQLOptions{Version: version, Compress: true, Settings: []string{"binlog_transaction_compression_level_zstd = 22"}}).Database(t)
+		d.Exec(t, tablesSQL)
+		f := start(t, file(t, d, noData), nil, binlog.Options{})
+		f.begun()
+		const n = 140
+		d.Exec(t, "BEGIN; "+strings.Repeat("INSERT INTO outbox SELECT UUID(), 'o', 'k', 't', REPEAT(SHA2(RAND(), 256), 16000);", n)+" COMMIT")
+		f.wait(n)
+	})
+}
+
 // TestIdleOutboxMovesItsPosition while others work.
 func TestIdleOutboxMovesItsPosition(t *testing.T) {
 	each(t, func(t *testing.T, version string) {

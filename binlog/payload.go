@@ -28,8 +28,9 @@ const (
 	compressionNone = 255
 )
 
-// maxWindow is the most memory that the unpacking of any transaction may take.
-const maxWindow = 64 << 20
+// maxWindow is the most memory that the unpacking of any transaction may take: the window of MySQL's highest level. A
+// transaction takes what its own level needs, 2 MiB by default.
+const maxWindow = 128 << 20
 
 // open reads the fields and makes ready for the first event.
 func (p *payload) open(outer body) error {
