@@ -1,6 +1,8 @@
 package binlog_test
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"regexp"
 	"runtime"
@@ -8,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 
 	"outferry/binlog"
 	"outferry/configs"
@@ -177,6 +181,34 @@ func TestWidestWindowIsUnpacked(t *testing.T) {
 		const n = 140
 		d.Exec(t, "BEGIN; "+strings.Repeat("INSERT INTO outbox SELECT UUID(), 'o', 'k', 't', REPEAT(SHA2(RAND(), 256), 16000);", n)+" COMMIT")
 		f.wait(n)
+	})
+}
+
+// TestAddedTableIsSaid once, whether the log has column names or not: its older rows are not published.
+func TestAddedTableIsSaid(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d := fullNames(t, version)
+		d.Exec(t, tablesSQL+"; CREATE TABLE Later LIKE outbox")
+		later := strings.NewReplacer("outbox", "Later")
+		two := func(c *configs.Pipeline) { c.Source.Tables = append(c.Source.Tables, d.Name+".Later") }
+		f := start(t, file(t, d, noData), nil, binlog.Options{})
+		at := f.begun()
+		f.stop()
+		d.Exec(t, later.Replace(insert("b1")))
+		for i, want := range []int{1, 0} {
+			var log bytes.Buffer
+			src := &feed{t: t, src: binlog.New(file(t, d, noData, two), hclog.New(&hclog.LoggerOptions{Output: &log}), binlog.Options{}), out: make(chan *outbox.Batch, 1), ended: make(chan error, 1)}
+			ctx, cancel := context.WithCancel(t.Context())
+			src.cancel = cancel
+			go func() { src.ended <- src.src.Run(ctx, at, src.out) }()
+			d.Exec(t, insert(fmt.Sprintf("a%d", i)))
+			src.wait(1 + want)
+			src.stop()
+			at = src.last
+			if n := strings.Count(log.String(), "[WARN]  table added"); n != want || want > 0 && !strings.Contains(log.String(), d.Name+".Later") {
+				t.Errorf("start %d warns %d times, want %d: %s", i, n, want, log.String())
+			}
+		}
 	})
 }
 

@@ -32,6 +32,7 @@ type position struct {
 	Part       *part          `json:"part,omitempty"`
 	Snapshot   *snapshotState `json:"snapshot,omitempty"`
 	Layout     layouts        `json:"layout,omitempty"` // of the tables at the position, where the log doesn't tell all
+	Tables     []string       `json:"tables,omitempty"` // of the file, then
 	Ghosts     []ghosts       `json:"ghosts,omitempty"` // MySQL: of the set
 
 	proven bool // that File and Pos are in the log that they were read from

@@ -3,6 +3,7 @@ package binlog
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/go-mysql-org/go-mysql/client"
 
@@ -152,7 +153,27 @@ func (h *session) begin(ctx context.Context, from outbox.Position) (*position, e
 	if err != nil {
 		return nil, lost("kafka.offset_invalid", "look at it with outferry offsets show, and set it with outferry offsets set", "%w", err)
 	}
-	return pos, h.prove(pos)
+	if err := h.prove(pos); err != nil {
+		return pos, err
+	}
+	h.warnOfAdded(pos)
+	return pos, nil
+}
+
+// warnOfAdded: there is no snapshot of a table that comes later.
+func (h *session) warnOfAdded(pos *position) {
+	for _, t := range h.tableNames() {
+		if pos.Tables != nil && !slices.Contains(pos.Tables, t) {
+			h.log.Warn("table added: its rows are streamed from the position on, its older ones are not published", "table", t, "position", pos.String())
+		}
+	}
+}
+
+func (h *session) tableNames() (names []string) {
+	for _, t := range h.tables(h.srv) {
+		names = append(names, t.String())
+	}
+	return names
 }
 
 // firstStart takes everything that the server has executed as processed, and leaves the rows that are in
@@ -225,7 +246,7 @@ func (h *session) anchorAt(pos *position, end place) error {
 
 // identity is a position without a place: who and where.
 func (h *session) identity(phase string) *position {
-	return &position{Kind: h.srv.kind, Phase: phase, ServerUUID: h.srv.uuid, ByGTID: h.byGTID()}
+	return &position{Kind: h.srv.kind, Phase: phase, ServerUUID: h.srv.uuid, ByGTID: h.byGTID(), Tables: h.tableNames()}
 }
 
 func (h *session) byGTID() bool { return h.srv.byGTID() && h.set.position != "file" }

@@ -93,7 +93,7 @@ func (st *stream) begins() {
 
 func (h *session) newStream(ctx context.Context, pos *position, conn net.Conn) (*stream, error) {
 	st := &stream{session: h, ctx: ctx, conn: conn, pos: *pos, handedAt: time.Now()}
-	st.pos.Phase, st.pos.Snapshot = phaseStream, nil
+	st.pos.Phase, st.pos.Snapshot, st.pos.Tables = phaseStream, nil, h.tableNames()
 	var err error
 	if st.pending, err = transport.Pending(conn); err != nil {
 		return nil, transient("mysql.connection", "read the log: %w", err)
