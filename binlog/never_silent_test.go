@@ -339,6 +339,33 @@ func TestUpsertAndReplace(t *testing.T) {
 	})
 }
 
+// TestReplaceIsAnUpdateOrAnInsert: where the server can't make an update of it the log has a delete and an insert, which nobody
+// tells from an event that is new.
+func TestReplaceIsAnUpdateOrAnInsert(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		for what, c := range map[string]struct {
+			sql string
+			op  outbox.Op
+		}{
+			"only key":       {"SELECT 1", outbox.Update},
+			"second key":     {"ALTER TABLE outbox ADD COLUMN n int, ADD UNIQUE KEY (n)", outbox.Insert},
+			"DELETE trigger": {"CREATE TRIGGER tr AFTER DELETE ON outbox FOR EACH ROW INSERT INTO other VALUES (1)", outbox.Insert},
+			"foreign key":    {"CREATE TABLE child (id varchar(64), FOREIGN KEY (id) REFERENCES outbox (id) ON DELETE CASCADE)", outbox.Insert},
+		} {
+			t.Run(what, func(t *testing.T) {
+				d := fullNames(t, version)
+				d.Exec(t, tablesSQL+"; "+c.sql+"; "+insert("a1"))
+				f := start(t, file(t, d, noData), nil, binlog.Options{})
+				f.begun()
+				d.Exec(t, "REPLACE INTO outbox (id, aggregatetype, aggregateid, type, payload) VALUES ('a1', 'order', 'k', 'again', '{}')")
+				if r := f.wait(1)[0]; r.op != c.op || r.get("type") != "again" {
+					t.Errorf("got operation %d, want %d", r.op, c.op)
+				}
+			})
+		}
+	})
+}
+
 func TestTriggersLoadsAndTruncates(t *testing.T) {
 	each(t, func(t *testing.T, version string) {
 		d, f := streaming(t, version)
