@@ -18,6 +18,7 @@ type assembler struct {
 	turnOver func(size int) (*outbox.Batch, error) // hands the batch over and returns an empty one
 	ended    func() error                          // a transaction with rows is complete
 	altered  func(statement string) error          // a statement names one of our tables
+	brought  func(statement string)                // and may have brought rows into it
 	reshaped func() error                          // and may have changed its columns
 	reused   func(gtid)                            // MariaDB: a number that is not above the last of its domain
 	onePhase func(at place) (bool, error)          // whether the XA transaction there is committed without being prepared

@@ -137,6 +137,7 @@ func (h *session) newAssembler(pos *position) (*assembler, error) {
 	}
 	a.shaper.learn = func(rows *tableMap) error { return h.learn(a, a.tx.start, rows) }
 	a.altered = h.altered
+	a.brought = h.warnOfBrought
 	a.reshaped = func() error { return h.learn(a, a.here, nil) }
 	a.reused = h.warnOfReuse
 	a.onePhase = h.onePhase
@@ -154,6 +155,12 @@ func (h *session) altered(statement string) error {
 		h.log.Info("a statement may have changed an outbox table", "statement", statement)
 	}
 	return h.checkTables()
+}
+
+// warnOfBrought: the log has the statement, but nothing of the rows.
+func (h *session) warnOfBrought(statement string) {
+	h.log.Warn("a statement may have brought rows into an outbox table that are in no log, so that they are not published", "code", "mysql.rows_unlogged", "statement", statement,
+		"remedy", "compare the table with Kafka, and insert what is missing anew")
 }
 
 // run reads until the context ends or the stream breaks.

@@ -1,0 +1,111 @@
+package binlog_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/hashicorp/go-hclog"
+
+	"outferry/binlog"
+	"outferry/internal/servers"
+	"outferry/outbox"
+)
+
+// TestRowsThatNoInsertBroughtAreSaid: a statement is all that the log has of them.
+func TestRowsThatNoInsertBroughtAreSaid(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		m := servers.StartMySQL(t, servers.MySQLOptions{Version: version, RowMetadata: "FULL"})
+		const partition = " PARTITION BY KEY (id) PARTITIONS 1; "
+		cases := map[string]struct {
+			sql  string
+			said bool
+		}{
+			"exchange":       {"ALTER TABLE outbox" + partition + "ALTER TABLE outbox EXCHANGE PARTITION p0 WITH TABLE side", true},
+			"exchanged with": {"ALTER TABLE side" + partition + "ALTER TABLE side EXCHANGE PARTITION p0 WITH TABLE outbox", true},
+			"rename":         {"RENAME TABLE outbox TO former; RENAME TABLE `side` TO `outbox`", true},
+			"alter":          {"RENAME TABLE outbox TO former; ALTER TABLE side RENAME outbox", true},
+			"import":         {"", true},
+			"swap":           {"RENAME TABLE `outbox` TO `former`, `side` TO `outbox`", false},
+			"column":         {"ALTER TABLE outbox ADD COLUMN extra int; ALTER TABLE outbox RENAME COLUMN extra TO more", false},
+		}
+		if version == "mariadb11" {
+			cases["convert"] = struct {
+				sql  string
+				said bool
+			}{"DROP TABLE outbox; CREATE TABLE outbox LIKE side; ALTER TABLE outbox PARTITION BY RANGE COLUMNS (id) (PARTITION p0 VALUES LESS THAN ('p')); ALTER TABLE outbox CONVERT TABLE side TO PARTITION p1 VALUES LESS THAN ('z')", true}
+		}
+		for what, c := range cases {
+			t.Run(what, func(t *testing.T) {
+				d := m.Database(t)
+				d.Exec(t, tablesSQL+"; CREATE TABLE side LIKE outbox; INSERT INTO side VALUES ('side', 'o', 'k', 't', '{}')")
+				f := start(t, file(t, d, noData), nil, binlog.Options{})
+				at := f.begun()
+				f.stop()
+				if c.sql == "" {
+					importTable(t, m, d)
+				}
+				d.Exec(t, strings.TrimPrefix(c.sql+"; ", "; ")+insert("last"))
+				if n := d.Text(t, "SELECT COUNT(*) FROM outbox"); n != "2" && c.said {
+					t.Fatalf("%s rows in the outbox, want 2", n)
+				}
+				var log bytes.Buffer
+				f = &feed{t: t, src: binlog.New(file(t, d, noData), hclog.New(&hclog.LoggerOptions{Output: &log}), binlog.Options{}), out: make(chan *outbox.Batch, 1), ended: make(chan error, 1)}
+				ctx, cancel := context.WithCancel(t.Context())
+				f.cancel = cancel
+				go func() { f.ended <- f.src.Run(ctx, at, f.out) }()
+				f.wait(1)
+				f.stop()
+				if said := strings.Contains(log.String(), "code=mysql.rows_unlogged"); said != c.said {
+					t.Errorf("warned: %t: %s", said, log.String())
+				}
+			})
+		}
+	})
+}
+
+// importTable puts the file of the filled table under the outbox.
+func importTable(t *testing.T, m *servers.MySQLServer, d *servers.MySQLDatabase) {
+	t.Helper()
+	conn, err := d.Connect(t, "root").Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	dir := filepath.Join(m.DataDir, d.Name)
+	one := func(sql string) {
+		t.Helper()
+		if _, err := conn.ExecContext(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	one("FLUSH TABLES side FOR EXPORT")
+	kept := map[string][]byte{}
+	for _, ext := range []string{".ibd", ".cfg"} {
+		if kept[ext], err = os.ReadFile(filepath.Join(dir, "side"+ext)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	one("UNLOCK TABLES")
+	one("ALTER TABLE outbox DISCARD TABLESPACE")
+	owner, err := os.Stat(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ext, b := range kept {
+		name := filepath.Join(dir, "outbox"+ext)
+		if err := os.WriteFile(name, b, 0o640); err != nil {
+			t.Fatal(err)
+		}
+		if s := owner.Sys().(*syscall.Stat_t); os.Getuid() == 0 {
+			if err := os.Chown(name, int(s.Uid), int(s.Gid)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	one("ALTER TABLE outbox IMPORT TABLESPACE")
+}
