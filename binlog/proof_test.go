@@ -4,6 +4,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -94,6 +96,29 @@ func TestResetLogIsRefused(t *testing.T) {
 			d.Exec(t, insert(fmt.Sprintf("again-%d", i)))
 		}
 		wantFault(t, resume(t, d, at).fault(), "mysql.log_reset", outbox.PositionLost)
+	})
+}
+
+// TestPlaceBeyondFourGiBIsRefused: the request for the log has 32 bits for it. The end of the file of a larger transaction is such a
+// place, and without GTIDs there is no other way to ask.
+func TestPlaceBeyondFourGiBIsRefused(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		if isMaria(version) {
+			return // it goes by GTID, where a place only helps
+		}
+		m, d, at := stopped(t, servers.MySQLOptions{Version: version, NoGTID: true})
+		d.Exec(t, "FLUSH BINARY LOGS; "+insert("after"))
+		at = edited(t, at, func(p map[string]any) {
+			p["pos"] = p["pos"].(float64) + 1<<32
+			if err := os.Truncate(filepath.Join(m.DataDir, p["file"].(string)), 5<<30); err != nil { // a hole: it takes no room
+				t.Fatal(err)
+			}
+		})
+		fault := resume(t, d, at).fault()
+		wantFault(t, fault, "mysql.place_too_far", outbox.PositionLost)
+		if !strings.Contains(fault.Remedy, "--file binlog.000002 --pos 4 ") {
+			t.Error("the remedy does not name the next file")
+		}
 	})
 }
 

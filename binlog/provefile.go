@@ -2,6 +2,7 @@ package binlog
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -45,6 +46,14 @@ func (h *session) proveFile(pos *position) error {
 	}
 	if files[i].pos < pos.Pos {
 		return lost("mysql.server_behind", restoredRemedy, "continue at %s: the file has %d bytes", pos, files[i].pos)
+	}
+	if pos.Pos>>32 != 0 { // the request has 32 bits for it, and the server would begin at what they say
+		next := "FILE"
+		if i+1 < len(files) {
+			next = files[i+1].file
+		}
+		return lost("mysql.place_too_far", fmt.Sprintf("look at what follows in the file: SHOW BINLOG EVENTS IN %s FROM %d. If there is no transaction, go on with the next file, which FLUSH BINARY LOGS begins where there is none: "+
+			"outferry offsets set NAME --file %s --pos 4 --accept-gap", quoteText(pos.File), pos.Pos, next), "continue at %s: no server can be asked for a place beyond 4 GiB", pos)
 	}
 	return nil
 }
