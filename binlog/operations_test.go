@@ -212,6 +212,26 @@ func TestAddedTableIsSaid(t *testing.T) {
 	})
 }
 
+// TestNamesAtTheirLimits: a dollar sign, and as many characters as a server keeps.
+func TestNamesAtTheirLimits(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d := fullNames(t, version)
+		d.Exec(t, tablesSQL)
+		for _, name := range []string{"out$box", strings.Repeat("é", 64)} {
+			d.Exec(t, "CREATE TABLE "+name+" LIKE outbox")
+			into := strings.NewReplacer("outbox", name)
+			d.Exec(t, into.Replace(insert("a0")))
+			f := start(t, file(t, d, func(c *configs.Pipeline) { c.Source.Tables = []string{d.Name + "." + name} }), nil, binlog.Options{})
+			f.until("the stream", func() bool { return strings.Contains(string(f.last), `"phase":"stream"`) })
+			d.Exec(t, into.Replace(insert("a1")+"; ALTER TABLE outbox ADD COLUMN extra int FIRST; "+insert("a2")))
+			if got := idsOf(f.wait(3)); got != "a0 a1 a2" {
+				t.Errorf("%s: got %s", name, got)
+			}
+			f.stop()
+		}
+	})
+}
+
 // TestIdleOutboxMovesItsPosition while others work.
 func TestIdleOutboxMovesItsPosition(t *testing.T) {
 	each(t, func(t *testing.T, version string) {

@@ -3,6 +3,7 @@ package configs
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // isMySQL reports whether the source is MySQL or MariaDB.
@@ -26,7 +27,7 @@ func (c *checker) tables() {
 	seen := map[string]bool{}
 	for i, t := range s.Tables {
 		path := c.itemPath("source.tables", i)
-		if strings.ContainsAny(t, `*?\()[]|^$+"`) {
+		if strings.ContainsAny(t, `*?\()[]|^+"`) || strings.HasSuffix(t, "$") { // a dollar sign may stand inside of a name
 			c.errorf(path, "write plain names, one item for each table, as "+example, "a table name is not a pattern and has no quotes")
 			continue
 		}
@@ -34,7 +35,7 @@ func (c *checker) tables() {
 		if !strings.Contains(t, ".") {
 			full = s.defaultSchema() + "." + t
 		}
-		if !isTableName(full) {
+		if !s.isTableName(full) {
 			c.errorf(path, "write schema.table, as "+example, "not the name of a table")
 			continue
 		}
@@ -56,13 +57,17 @@ func (c *checker) itemPath(path string, i int) string {
 }
 
 // isTableName wants schema.table, each within what a server keeps of a name.
-func isTableName(name string) bool {
+func (s *Source) isTableName(name string) bool {
+	longest, size := 63, func(part string) int { return len(part) }
+	if s.isMySQL() {
+		longest, size = 64, utf8.RuneCountInString
+	}
 	parts := strings.Split(name, ".")
 	if len(parts) != 2 {
 		return false
 	}
 	for _, p := range parts {
-		if p == "" || len(p) > 63 || strings.ContainsAny(p, " \t\r\n\x00:,;/") {
+		if p == "" || size(p) > longest || strings.ContainsAny(p, " \t\r\n\x00:,;/") {
 			return false
 		}
 	}

@@ -289,3 +289,25 @@ func TestHashIsOfTheMapping(t *testing.T) {
 		}
 	}
 }
+
+// TestTableNames: what each server takes for a name, and nothing that looks like a pattern.
+func TestTableNames(t *testing.T) {
+	for _, c := range []struct {
+		url, table string
+		ok         bool
+	}{
+		{"mysql://outferry@localhost:3306/posts", "out$box", true},
+		{"mysql://outferry@localhost:3306/posts", "outbox$", false},
+		{"mysql://outferry@localhost:3306/posts", strings.Repeat("é", 64), true},
+		{"mysql://outferry@localhost:3306/posts", strings.Repeat("é", 65), false},
+		{"postgres://outferry@localhost:5432/posts", "out$box", true},
+		{"postgres://outferry@localhost:5432/posts", strings.Repeat("x", 63), true},
+		{"postgres://outferry@localhost:5432/posts", strings.Repeat("é", 32), false},
+	} {
+		text := "name: posts\nsource:\n  url: " + c.url + "\n  tables: [" + c.table + "]\nkafka:\n  brokers: [localhost:9092]\n"
+		_, findings := LoadBytes("test.yaml", []byte(text), Options{})
+		if findings.HasErrors() == c.ok {
+			t.Errorf("%s: %v", c.table, findings)
+		}
+	}
+}
