@@ -136,7 +136,7 @@ func (f *foresight) doubts(q logged) bool {
 // retypes reports whether a statement may change or rename a column that only the catalog tells the type of. An ALTER TABLE must
 // name it.
 func (f *foresight) retypes(q logged) bool {
-	if !altersTable.Match(q.text) || renames.Match(q.text) || q.cut {
+	if !altersTable.Match(q.text) || mayRename.Match(q.text) || q.cut {
 		return len(f.untold) > 0
 	}
 	lower := bytes.ToLower(q.text)
@@ -145,7 +145,7 @@ func (f *foresight) retypes(q logged) bool {
 
 var (
 	altersTable = regexp.MustCompile(`(?is)^\s*ALTER\s+(?:(?:ONLINE|IGNORE)\s+)*TABLE\b`)
-	renames     = regexp.MustCompile(`(?i)\bRENAME\b`)
+	mayRename   = regexp.MustCompile(`(?i)\bRENAME\b`)
 )
 
 func (f *foresight) payload(e body) error {
