@@ -162,8 +162,8 @@ var otherMode = regexp.MustCompile(`GTID_MODE = (ON|OFF)\b`)
 
 // modeFault is for a place before transactions that the server does not send in its mode.
 func (h *session) modeFault(err error, pos *position) error {
-	if pos.ByGTID {
-		return h.gtidOff(pos, "OFF", err)
+	if pos.ByGTID { // the mode was ON at the start: the next one's proof tells, by the position that is durable then
+		return transient("mysql.connection", "read the log: %w", err)
 	}
 	mode := otherMode.FindStringSubmatch(err.Error())[1]
 	return environment("mysql.gtid_off", fmt.Sprintf("SET GLOBAL gtid_mode = %s_PERMISSIVE, in which the server sends transactions with a GTID and without, and set it to %[1]s again when the pipeline has read them", mode),
@@ -171,7 +171,8 @@ func (h *session) modeFault(err error, pos *position) error {
 }
 
 // gtidOff is for a pipeline that goes by GTID where the server does not.
-func (h *session) gtidOff(pos *position, mode string, why error) error {
+func (h *session) gtidOff(pos *position) error {
+	mode := h.srv.vars["gtid_mode"]
 	file, at := "FILE", "POS"
 	if p := h.placeBehind(pos); p.file != "" {
 		file, at = p.file, strconv.FormatUint(p.pos, 10)
@@ -180,12 +181,12 @@ func (h *session) gtidOff(pos *position, mode string, why error) error {
 	if mode == "OFF" {
 		remedy = "SET GLOBAL gtid_mode = OFF_PERMISSIVE, then " + remedy + ", and OFF again when the pipeline has read what has a GTID"
 	}
-	return environment("mysql.gtid_off", "turn gtid_mode on again; or go on by places in files: "+remedy, "continue at %s: %w", pos, why)
+	return environment("mysql.gtid_off", "turn gtid_mode on again; or go on by places in files: "+remedy, "continue at %s: gtid_mode is %s", pos, mode)
 }
 
-// placeBehind is the place behind all that is published, if the server has that file still.
+// placeBehind is the place behind all that is published, and before all else, if the server has that file still.
 func (h *session) placeBehind(pos *position) place {
-	if !h.sameServer(pos) || !pos.hasPlace() {
+	if !h.sameServer(pos) || !pos.hasPlace() || pos.Part != nil {
 		return place{}
 	}
 	if created, err := h.fileCreated(pos.Anchor.File); err != nil || created != pos.Anchor.Created {

@@ -22,8 +22,7 @@ func (h *session) prove(pos *position) error {
 	}
 	switch {
 	case pos.ByGTID && !h.srv.byGTID():
-		mode := h.srv.vars["gtid_mode"]
-		return h.gtidOff(pos, mode, errors.New("gtid_mode is "+mode))
+		return h.gtidOff(pos)
 	case !pos.ByGTID:
 		return h.proveFile(pos)
 	case pos.Kind == mariaKind:
