@@ -69,7 +69,7 @@ func (r *Rig) BinaryMB() float64 {
 // name is one that nothing else in this measurement has.
 func (r *Rig) name(what string) string {
 	r.count++
-	return fmt.Sprintf("b%d-%s", r.count, strings.ToLower(strings.NewReplacer(".", "-", "_", "-").Replace(what)))
+	return fmt.Sprintf("b%d-%s", r.count, strings.ToLower(strings.NewReplacer(".", "-", "_", "-", " ", "-").Replace(what)))
 }
 
 // start runs a program under our eyes.
