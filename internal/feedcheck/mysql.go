@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/go-sql-driver/mysql"
 )
@@ -108,6 +109,9 @@ func (MySQL) Broken(err error) bool {
 			return true
 		}
 		return false
+	}
+	if strings.HasSuffix(err.Error(), "bad connection") { // of the driver too, which keeps its own to itself: a server that went away during the handshake
+		return true
 	}
 	var netErr net.Error
 	return errors.Is(err, driver.ErrBadConn) || errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, sql.ErrConnDone) ||

@@ -2,6 +2,8 @@ package feedcheck
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -106,4 +108,12 @@ func checkMySQLTable(t *testing.T, opts LoadOptions) *Oracle {
 		t.Fatalf("oracle and table differ:\n%s", r)
 	}
 	return o
+}
+
+// TestALostHandshakeIsALostConnection: the driver does not export the error of a server that went away before the answer to its
+// greeting was written.
+func TestALostHandshakeIsALostConnection(t *testing.T) {
+	if !(MySQL{}).Broken(fmt.Errorf("connect: %w", errors.New("bad connection"))) {
+		t.Error("it is taken for a fault of the workload")
+	}
 }
