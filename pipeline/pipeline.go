@@ -50,7 +50,6 @@ type Pipeline struct {
 	connected bool // a session has streamed for a while: what fails now worked before
 	single    bool // one transaction at a time
 	withheld  bool // the last session ended inside a transaction, and whole ones before it were not delivered
-	precedes  bool // the next session delivers what precedes a row that can't be published
 	waiting   logging.Waiting
 	progress  progress
 	attempt   atomic.Int32 // the source asks too
@@ -136,11 +135,12 @@ func (p *Pipeline) again(err error) bool {
 	// A row that can't be published fails the whole Kafka transaction, and so does one that can't be read, behind others of its
 	// database transaction. Once more, one database transaction at a time, so that all before it is delivered: the way on that
 	// a fault names passes by no more than what it is about.
-	if p.precedes = !p.single && (p.withheld || strings.HasPrefix(f.Code, "row.")); p.precedes {
-		p.single = true
-		p.log.Warn("a row can't be published: delivering what precedes it", "code", f.Code)
+	if p.single || !p.withheld && !strings.HasPrefix(f.Code, "row.") {
+		return false
 	}
-	return p.precedes
+	p.single = true
+	p.log.Warn("a row can't be published: delivering what precedes it", "code", f.Code)
+	return true
 }
 
 func stage(code string) string {
@@ -162,8 +162,8 @@ func (p *Pipeline) pause(ctx context.Context, err error) bool {
 		p.instance = newInstance() // somebody else may write meanwhile: whoever comes back is told from whoever was replaced
 	}
 	switch {
-	case p.precedes, f == errSingleOver:
-		wait = 0
+	case f == errSingleOver, f.Class == outbox.Internal, f.Class == outbox.Config, f.Class == outbox.PositionLost:
+		wait = 0 // what precedes a row that can't be published is delivered at once
 	case f.Code == "kafka.fenced":
 		p.log.Warn("another instance took over: standing by", "code", f.Code)
 		p.status.State(status.Standby, f.Error())

@@ -1,0 +1,34 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"outferry/configs"
+	"outferry/outbox"
+	"outferry/status"
+)
+
+// TestOnlyARowThatFailsComesAgainAtOnce: what fails while its predecessors are delivered is waited for like any other failure.
+func TestOnlyARowThatFailsComesAgainAtOnce(t *testing.T) {
+	cfg := &configs.Pipeline{Name: "posts"}
+	cfg.Source.Retry.Initial, cfg.Source.Retry.Max = time.Hour, time.Hour
+	p := New(cfg, hclog.NewNullLogger(), status.NewRegistry("test", false).Pipeline("posts"), time.Second)
+	row := &outbox.Fault{Code: "row.unroutable", Class: outbox.Internal, Err: errors.New("it can't be routed")}
+	away := &outbox.Fault{Code: "kafka.unreachable", Class: outbox.Transient, Err: errors.New("nobody answers")}
+	if !p.again(row) || !p.pause(t.Context(), row) {
+		t.Error("what precedes the row is not delivered")
+	}
+	soon, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if !p.again(away) || p.pause(soon, away) {
+		t.Error("a broker that is away is asked without a pause")
+	}
+	if p.again(row) {
+		t.Error("the row comes again for ever")
+	}
+}
