@@ -19,12 +19,7 @@ func TestGhostsStayPublished(t *testing.T) {
 		if isMaria(version) {
 			return // a server that lacks what was published is no successor
 		}
-		m := servers.StartMySQL(t, servers.MySQLOptions{Version: version, RowMetadata: "FULL"})
-		r := m.Replica()
-		d := m.Database(t)
-		d.Exec(t, tablesSQL)
-		f := start(t, file(t, d, noData), nil, binlog.Options{})
-		f.begun()
+		m, r, d, f := withReplica(t, version)
 		d.Exec(t, insert("a1"))
 		r.CatchUp(t, m)
 		r.Promote()
@@ -86,12 +81,7 @@ func TestNumbersOfGhostsAreGivenAgain(t *testing.T) {
 		}
 		for _, away := range []bool{false, true} {
 			t.Run(fmt.Sprintf("away=%v", away), func(t *testing.T) {
-				m := servers.StartMySQL(t, servers.MySQLOptions{Version: version, RowMetadata: "FULL"})
-				r := m.Replica()
-				d := m.Database(t)
-				d.Exec(t, tablesSQL)
-				f := start(t, file(t, d, noData), nil, binlog.Options{})
-				f.begun()
+				m, r, d, f := withReplica(t, version)
 				d.Exec(t, insert("a1"))
 				r.CatchUp(t, m)
 				r.Promote()

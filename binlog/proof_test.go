@@ -204,15 +204,22 @@ func TestRestoredServerIsRefused(t *testing.T) {
 	})
 }
 
+// withReplica is a server with an outbox, its replica, and a pipeline that streams from the first.
+func withReplica(t *testing.T, version string) (source, replica *servers.MySQLServer, d *servers.MySQLDatabase, f *feed) {
+	t.Helper()
+	source = servers.StartMySQL(t, servers.MySQLOptions{Version: version, RowMetadata: "FULL"})
+	replica = source.Replica()
+	d = source.Database(t)
+	d.Exec(t, tablesSQL)
+	f = start(t, file(t, d, noData), nil, binlog.Options{})
+	f.begun()
+	return source, replica, d, f
+}
+
 // TestFailoverToAReplica: no row lost, none twice, and the position goes on as the new server's.
 func TestFailoverToAReplica(t *testing.T) {
 	each(t, func(t *testing.T, version string) {
-		m := servers.StartMySQL(t, servers.MySQLOptions{Version: version, RowMetadata: "FULL"})
-		r := m.Replica()
-		d := m.Database(t)
-		d.Exec(t, tablesSQL)
-		f := start(t, file(t, d, noData), nil, binlog.Options{})
-		f.begun()
+		m, r, d, f := withReplica(t, version)
 		d.Exec(t, "BEGIN; "+insert("a1")+"; DO SLEEP(2); COMMIT") // a transaction and its statements have different times
 		f.wait(1)
 		f.stop()
@@ -223,11 +230,7 @@ func TestFailoverToAReplica(t *testing.T) {
 		there := &servers.MySQLDatabase{Version: version, Name: d.Name, Port: r.Port}
 		there.Exec(t, insert("a3"))
 		g := resume(t, there, f.last)
-		var ids []string
-		for _, row := range g.wait(2) {
-			ids = append(ids, row.get("id"))
-		}
-		if got := strings.Join(ids, " "); got != "a2 a3" {
+		if got := idsOf(g.wait(2)); got != "a2 a3" {
 			t.Errorf("got %s", got)
 		}
 		g.stop()

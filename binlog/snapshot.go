@@ -37,7 +37,7 @@ func (h *session) firstSnapshot(ctx context.Context, before layouts) (pos *posit
 	if err := h.learnAt(pos, before); err != nil {
 		return nil, err
 	}
-	pos.Phase, pos.Snapshot = phaseSnapshot, &snapshotState{Begun: h.begins()}
+	pos.Phase, pos.Snapshot = phaseSnapshot, &snapshotState{Begun: h.begunWith()}
 	h.log.Info("first start", "position", pos.String(), "snapshot", h.cfg.Source.Snapshot)
 	return pos, h.emit(ctx, pos)
 }
@@ -170,9 +170,9 @@ func (h *session) snapshot(ctx context.Context, pos *position) (*position, error
 	}
 	sn := &snapshotReader{session: h, ctx: ctx, pos: *pos}
 	if sn.pos.Snapshot == nil {
-		sn.pos.Snapshot = &snapshotState{Begun: h.begins()}
+		sn.pos.Snapshot = &snapshotState{Begun: h.begunWith()}
 	}
-	if err := sn.pos.Snapshot.Unchanged(h.begins()); err != nil {
+	if err := sn.pos.Snapshot.Unchanged(h.begunWith()); err != nil {
 		return nil, err
 	}
 	if err := sn.open(); err != nil {
@@ -196,8 +196,8 @@ func (h *session) snapshot(ctx context.Context, pos *position) (*position, error
 	return &next, h.emit(ctx, &next)
 }
 
-// begins is what a snapshot begins with now.
-func (h *session) begins() outbox.Begun {
+// begunWith is what a snapshot begins with now.
+func (h *session) begunWith() outbox.Begun {
 	b := outbox.Begun{Mode: h.cfg.Source.Snapshot}
 	for _, t := range h.tables(h.srv) {
 		b.Tables = append(b.Tables, t.String())

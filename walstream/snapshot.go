@@ -33,9 +33,9 @@ func (h *session) snapshot(ctx context.Context, pos *position) (*position, error
 	sn := &snapshotReader{session: h, pos: *pos}
 	sn.pos.Published = h.published
 	if sn.pos.Snapshot == nil {
-		sn.pos.Snapshot = &snapshotState{Begun: h.begins()}
+		sn.pos.Snapshot = &snapshotState{Begun: h.begunWith()}
 	}
-	if err := sn.pos.Snapshot.Unchanged(h.begins()); err != nil {
+	if err := sn.pos.Snapshot.Unchanged(h.begunWith()); err != nil {
 		return nil, err
 	}
 	if err := sn.begin(ctx, states); err != nil {
@@ -58,8 +58,8 @@ func (h *session) snapshot(ctx context.Context, pos *position) (*position, error
 	return &next, h.emit(ctx, &next)
 }
 
-// begins is what a snapshot begins with now.
-func (s *Source) begins() outbox.Begun {
+// begunWith is what a snapshot begins with now.
+func (s *Source) begunWith() outbox.Begun {
 	b := outbox.Begun{Mode: s.cfg.Source.Snapshot}
 	for _, text := range s.cfg.Source.Tables {
 		b.Tables = append(b.Tables, parseTable(text).String())
