@@ -198,11 +198,7 @@ func (h *session) snapshot(ctx context.Context, pos *position) (*position, error
 
 // begunWith is what a snapshot begins with now.
 func (h *session) begunWith() outbox.Begun {
-	b := outbox.Begun{Mode: h.cfg.Source.Snapshot}
-	for _, t := range h.tables(h.srv) {
-		b.Tables = append(b.Tables, t.String())
-	}
-	return b
+	return outbox.Begun{Mode: h.cfg.Source.Snapshot, Tables: h.tableNames()}
 }
 
 // snapshotReader reads the tables in order.
