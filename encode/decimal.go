@@ -56,6 +56,17 @@ func (n number) rescale(scale int) (number, error) {
 	return n, nil
 }
 
+// stripped takes away the zeros behind the point.
+func (n number) stripped() number {
+	for n.scale > 0 && n.digits[len(n.digits)-1] == '0' {
+		n.scale--
+		if !n.isZero() {
+			n.digits = n.digits[:len(n.digits)-1]
+		}
+	}
+	return n
+}
+
 func (n number) isZero() bool { return n.digits[0] == '0' }
 
 // appendDecimalText appends what BigDecimal.toString prints: below 10^-6 with an exponent.
@@ -106,7 +117,7 @@ func (n number) appendPlain(dst []byte) []byte {
 }
 
 // appendJSONDecimal appends the unscaled value as base64, with the scale beside it where the column
-// declares none. NaN and the infinities are null, as with Debezium: the form has no room for them.
+// declares none, and then without zeros behind the point, as Debezium's PostgreSQL converter has it. NaN and the infinities are null, as with Debezium: the form has no room for them.
 func appendJSONDecimal(dst []byte, c *outbox.Column, v []byte) ([]byte, error) {
 	if isSpecial(v) {
 		return append(dst, "null"...), nil
@@ -128,6 +139,7 @@ func appendVariableDecimal(dst, v []byte) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
+	n = n.stripped()
 	dst = append(dst, `{"scale":`...)
 	dst = strconv.AppendInt(dst, int64(n.scale), 10)
 	dst = append(dst, `,"value":`...)

@@ -61,6 +61,10 @@ func TestValuesAreWrittenAsConnectWritesThem(t *testing.T) {
 		{numeric(0), "-128", "-128", "-128", `"gA=="`},
 		{numeric(0), "128", "128", "128", `"AIA="`},
 		{numeric(0), "18446744073709551616", "18446744073709551616", "18446744073709551616", `"AQAAAAAAAAAA"`},
+		{numeric(-1), "-11.00", "-11.00", `{"scale":0,"value":"9Q=="}`, `{"scale":0,"value":"9Q=="}`},
+		{numeric(-1), "100.50", "100.50", `{"scale":1,"value":"A+0="}`, `{"scale":1,"value":"A+0="}`},
+		{numeric(-1), "0.00", "0.00", `{"scale":0,"value":"AA=="}`, `{"scale":0,"value":"AA=="}`},
+		{numeric(-1), "100", "100", `{"scale":0,"value":"ZA=="}`, `{"scale":0,"value":"ZA=="}`},
 		{numeric(0), "-18446744073709551616", "-18446744073709551616", "-18446744073709551616", `"/wAAAAAAAAAA"`},
 		{numeric(0), "-9223372036854775808", "-9223372036854775808", "-9223372036854775808", `"gAAAAAAAAAA="`},
 		{numeric(10), "0.0000000100", "1.00E-8", "1.00E-8", `"ZA=="`},
@@ -188,6 +192,7 @@ func TestSchemasAreDebeziums(t *testing.T) {
 		{col(outbox.Interval), "", `{"type":"int64","optional":false,"name":"io.debezium.time.MicroDuration","version":1}`},
 		{outbox.Column{Kind: outbox.Bits, Length: 1}, "", `{"type":"boolean","optional":false}`},
 		{outbox.Column{Kind: outbox.Bits, Length: 10}, "", `{"type":"bytes","optional":false,"name":"io.debezium.data.Bits","version":1,"parameters":{"length":"10"}}`},
+		{outbox.Column{Kind: outbox.Array, Elem: outbox.Decimal, Scale: 2, TypeName: "numeric(10,2)[]"}, "", `{"type":"array","items":{"type":"bytes","optional":true,"name":"org.apache.kafka.connect.data.Decimal","version":1,"parameters":{"scale":"2","connect.decimal.precision":"10"}},"optional":false}`},
 		{array(outbox.UUID), "u", `{"type":"array","items":{"type":"string","optional":true,"name":"io.debezium.data.Uuid","version":1},"optional":true,"field":"u"}`},
 	} {
 		if got := string(AppendSchema(nil, &c.col, c.field)); got != c.want {

@@ -20,7 +20,7 @@ type connect struct {
 func AppendSchema(dst []byte, c *outbox.Column, field string) []byte {
 	switch {
 	case c.Kind == outbox.Array:
-		elem := outbox.Column{Kind: c.Elem, Length: c.Length, Precision: c.Precision, Scale: c.Scale, Labels: c.Labels, Nullable: true}
+		elem := outbox.Column{Kind: c.Elem, TypeName: c.TypeName, Length: c.Length, Precision: c.Precision, Scale: c.Scale, Labels: c.Labels, Nullable: true}
 		dst = append(dst, `{"type":"array","items":`...)
 		dst = AppendSchema(dst, &elem, "")
 		dst = appendOptional(append(dst, ','), c.Nullable)
@@ -157,7 +157,7 @@ func bitsOf(c *outbox.Column) connect {
 	return connect{kind: "bytes", name: "io.debezium.data.Bits", params: [][2]string{{"length", strconv.Itoa(length)}}}
 }
 
-// scaleOf takes the declared precision from the type's name, the only place that has it.
+// scaleOf takes the declared precision from the type's name, the only place that has it; numeric(10,2)[] says that of its elements.
 func scaleOf(c *outbox.Column) [][2]string {
 	params := [][2]string{{"scale", strconv.Itoa(c.Scale)}}
 	_, declared, ok := strings.Cut(c.TypeName, "(")
