@@ -11,7 +11,7 @@ func (st *stream) upkeep(dry bool) error {
 	}
 	end, err := logStatus(st.cat, st.srv)
 	if err != nil {
-		return err
+		return st.denied(err, st.srv)
 	}
 	first, caughtUp := st.lagAt.IsZero(), dry && st.asm.reached(st.end)
 	if here := st.asm.done; here.file != "" && end.place.before(here) { // the log was reset, of which the server says nothing and then sends nothing: the next start proves it

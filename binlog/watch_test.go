@@ -64,3 +64,28 @@ func TestIdleServerIsNoBacklog(t *testing.T) {
 		})
 	}
 }
+
+// TestASilentServerIsReadSoon: MySQL's first heartbeat comes after five seconds, and nobody should wait so long to see that
+// all is well.
+func TestASilentServerIsReadSoon(t *testing.T) {
+	for _, version := range servers.MySQLVersions(t) {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			_, d, at := stopped(t, servers.MySQLOptions{Version: version})
+			streams := make(chan time.Time, 1)
+			start(t, file(t, d, noData), at, binlog.Options{Phase: func(string) { streams <- time.Now() }})
+			servers.Eventually(t, sourcetest.Deadline, "the server has a dump", func() bool {
+				return d.Text(t, "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'") != "0"
+			})
+			dumps := time.Now()
+			select {
+			case began := <-streams:
+				if took := began.Sub(dumps); took > 4*time.Second {
+					t.Errorf("streams %s after the server began to send", took)
+				}
+			case <-time.After(sourcetest.Deadline):
+				t.Error("it does not stream")
+			}
+		})
+	}
+}
