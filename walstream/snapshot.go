@@ -136,7 +136,11 @@ func (sn *snapshotReader) table(ctx context.Context, index int, state tableState
 		return sn.withoutKey(ctx, state.tableName, sn.pos.Snapshot.Key != nil)
 	}
 	order := sn.order(t, keys)
-	if err := sn.enter(index, t, order); err != nil {
+	by, err := sn.orderedBy(ctx, t, state, order)
+	if err != nil {
+		return err
+	}
+	if err := sn.enter(index, t, by); err != nil {
 		return err
 	}
 	if err := exec(ctx, sn.cat, "DECLARE outferry NO SCROLL CURSOR FOR "+selectSQL(t, state.tableName, order, sn.pos.Snapshot.Key)); err != nil {
@@ -164,11 +168,7 @@ func (sn *snapshotReader) table(ctx context.Context, index int, state tableState
 
 // enter moves the position into a table, or goes on in the one where it stands: by another order that would leave out rows
 // or repeat them.
-func (sn *snapshotReader) enter(index int, t *outbox.Table, order []int) error {
-	var now []string
-	for _, i := range order {
-		now = append(now, t.Columns[i].Name+" "+t.Columns[i].TypeName)
-	}
+func (sn *snapshotReader) enter(index int, t *outbox.Table, now []string) error {
 	at := sn.pos.Snapshot
 	if index != at.Table || at.Key == nil {
 		sn.pos.Snapshot = &snapshotState{Begun: at.Begun, Table: index, Order: now}
@@ -178,6 +178,23 @@ func (sn *snapshotReader) enter(index int, t *outbox.Table, order []int) error {
 		return keyChanged(fmt.Errorf("go on with the snapshot of %s: it was read by %s, and would be by %s now", t, strings.Join(at.Order, ", "), strings.Join(now, ", ")))
 	}
 	return nil
+}
+
+// orderedBy describes what the order of the rows depends on: columns, types and collations.
+func (sn *snapshotReader) orderedBy(ctx context.Context, t *outbox.Table, state tableState, order []int) (columns []string, err error) {
+	rows, err := query(ctx, sn.cat, "SELECT attname, attcollation::regcollation FROM pg_attribute WHERE attcollation <> 0 AND attrelid = "+state.oid)
+	if err != nil {
+		return nil, transient("pg.connection", "read the collations of %s: %w", state, plain(err))
+	}
+	collation := map[string]string{}
+	for _, r := range rows {
+		collation[r[0]] = " COLLATE " + r[1]
+	}
+	for _, i := range order {
+		c := &t.Columns[i]
+		columns = append(columns, c.Name+" "+c.TypeName+collation[c.Name])
+	}
+	return columns, nil
 }
 
 func keyChanged(err error) error {

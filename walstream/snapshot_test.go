@@ -167,6 +167,7 @@ func TestSnapshotGoesOnByTheSameKeyOnly(t *testing.T) {
 		{name: "a key of the same size", alter: "UPDATE outbox SET aggregateid = id; ALTER TABLE outbox DROP CONSTRAINT outbox_pkey, ADD PRIMARY KEY (aggregateid)"},
 		{name: "another name of its column", alter: "ALTER TABLE outbox RENAME COLUMN id TO event_id"},
 		{name: "another type", alter: "ALTER TABLE outbox ALTER COLUMN id TYPE char(64)"},
+		{name: "another collation", alter: `ALTER TABLE outbox ALTER COLUMN id TYPE varchar(64) COLLATE "C"`},
 		{name: "another time of the row", alter: "ALTER TABLE outbox ADD COLUMN at timestamptz DEFAULT now()", timestamp: "at"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
