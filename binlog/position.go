@@ -68,7 +68,7 @@ type part struct {
 type snapshotState struct {
 	outbox.Begun
 	Table int      `json:"table"` // index in Tables
-	Order []string `json:"order"` // columns by which the table is read, with their types
+	Order []string `json:"order"` // columns by which the table is read, with their types and collations
 	Key   []string `json:"key"`   // of the last published row, as hexadecimal text; none before the first
 	Rows  int64    `json:"rows"`
 }

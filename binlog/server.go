@@ -180,14 +180,14 @@ func (s *Source) tables(srv *server) []tableName {
 
 // columnsOf reads a table's columns from the catalog.
 func columnsOf(c *client.Conn, t tableName) ([]catalogColumn, error) {
-	rows, err := query(c, fmt.Sprintf(`SELECT COLUMN_NAME, LOWER(DATA_TYPE), COLUMN_TYPE, COALESCE(CHARACTER_SET_NAME, ''), IS_NULLABLE
+	rows, err := query(c, fmt.Sprintf(`SELECT COLUMN_NAME, LOWER(DATA_TYPE), COLUMN_TYPE, COALESCE(CHARACTER_SET_NAME, ''), COALESCE(COLLATION_NAME, ''), IS_NULLABLE
 		FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s ORDER BY ORDINAL_POSITION`, quoteText(t.schema), quoteText(t.name)))
 	if err != nil {
 		return nil, transient("mysql.connection", "read the columns of %s: %w", t, err)
 	}
 	out := make([]catalogColumn, len(rows))
 	for i, r := range rows {
-		out[i] = catalogColumn{name: r[0], dataType: r[1], columnType: r[2], charset: r[3], nullable: r[4] == "YES"}
+		out[i] = catalogColumn{name: r[0], dataType: r[1], columnType: r[2], charset: r[3], collation: r[4], nullable: r[5] == "YES"}
 	}
 	return out, nil
 }

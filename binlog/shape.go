@@ -35,6 +35,7 @@ type catalogColumn struct {
 	dataType   string // bigint, varchar, uuid
 	columnType string // bigint unsigned, varchar(36), enum('a','b')
 	charset    string
+	collation  string
 	nullable   bool
 }
 

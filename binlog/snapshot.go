@@ -259,10 +259,7 @@ func (sn *snapshotReader) table(index int, t tableName) error {
 // enter moves the position into a table, or goes on in the one where it stands: by another order that would leave out rows
 // or repeat them.
 func (sn *snapshotReader) enter(index int, src *snapshotTable) error {
-	var now []string
-	for _, i := range src.order {
-		now = append(now, src.columns[i].name+" "+src.columns[i].columnType)
-	}
+	now := src.orderedBy()
 	at := sn.pos.Snapshot
 	if index != at.Table || len(at.Key) == 0 {
 		sn.pos.Snapshot = &snapshotState{Begun: at.Begun, Table: index, Order: now}

@@ -120,6 +120,8 @@ func TestSnapshotGoesOnByTheSameKeyOnly(t *testing.T) {
 		{name: "a key of the same size", alter: "UPDATE outbox SET aggregateid = id; ALTER TABLE outbox DROP PRIMARY KEY, ADD PRIMARY KEY (aggregateid)", code: "mysql.key_changed"},
 		{name: "another name of its column", alter: "ALTER TABLE outbox CHANGE id event_id varchar(64)", code: "mysql.key_changed"},
 		{name: "another type", alter: "ALTER TABLE outbox MODIFY id varbinary(64)", code: "mysql.key_changed"},
+		{name: "another collation", alter: "ALTER TABLE outbox MODIFY id varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", code: "mysql.key_changed"},
+		{name: "another character set", alter: "ALTER TABLE outbox CONVERT TO CHARACTER SET latin1", code: "mysql.key_changed"},
 		{name: "another time of the row", alter: "ALTER TABLE outbox ADD COLUMN happened datetime NOT NULL DEFAULT '2024-01-01'", timestamp: "happened", code: "mysql.key_changed"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

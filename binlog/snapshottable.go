@@ -56,6 +56,15 @@ func (sn *snapshotReader) describe(t tableName) (*snapshotTable, error) {
 	return src, nil
 }
 
+// orderedBy describes what the order of the rows depends on.
+func (s *snapshotTable) orderedBy() (columns []string) {
+	for _, i := range s.order {
+		c := &s.columns[i]
+		columns = append(columns, strings.TrimSpace(c.name+" "+c.columnType+" "+c.collation))
+	}
+	return columns
+}
+
 // primaryKey returns the names of the primary key's columns.
 func (h *session) primaryKey(t tableName) ([]string, error) {
 	rows, err := query(h.cat, fmt.Sprintf(`SELECT COLUMN_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s
