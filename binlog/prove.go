@@ -59,6 +59,10 @@ func (h *session) proveMySQL(pos *position) error {
 	if missing := fresh.of(own); !missing.isEmpty() {
 		return lost("mysql.server_behind", restoredRemedy, "continue at %s: the server no longer has its own transactions %s", pos, missing)
 	}
+	if pos.Phase == phaseSnapshot && !fresh.isEmpty() { // its rows were to come from the tables, and may have
+		return lost("mysql.server_behind", "let the server apply what it has received of them, or start over with outferry offsets reset NAME, which publishes all rows again",
+			"go on with the snapshot at %s: it began with %s, which this server does not have", pos, fresh)
+	}
 	if h.sameServer(pos) {
 		if err := h.proveAnchor(pos, purged.contains, ours.subtract(ahead).subtract(purged).isEmpty()); err != nil {
 			return err

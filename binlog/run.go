@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/go-mysql-org/go-mysql/client"
 
@@ -154,10 +155,19 @@ func (h *session) begin(ctx context.Context, from outbox.Position) (*position, e
 		return nil, lost("kafka.offset_invalid", "look at it with outferry offsets show, and set it with outferry offsets set", "%w", err)
 	}
 	if err := h.prove(pos); err != nil {
-		return pos, err
+		return pos, besideSnapshot(pos, err)
 	}
 	h.warnOfAdded(pos)
 	return pos, nil
+}
+
+// besideSnapshot says what a command costs that takes a position out of a snapshot.
+func besideSnapshot(pos *position, err error) error {
+	var f *outbox.Fault
+	if pos.Phase == phaseSnapshot && errors.As(err, &f) && strings.Contains(f.Remedy, "--accept-gap") {
+		f.Remedy += ", which leaves out the rest of the snapshot; outferry offsets reset NAME begins it anew, and publishes all rows again"
+	}
+	return err
 }
 
 // warnOfAdded: there is no snapshot of a table that comes later.
