@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -24,6 +25,7 @@ var settings = map[string]string{
 	"lock_timeout":                        "0",
 	"statement_timeout":                   "0",
 	"idle_in_transaction_session_timeout": "0",
+	"default_transaction_read_only":       "off", // the publication is ours to make
 }
 
 // connect opens a connection: one that speaks the replication protocol too, or a plain one.
@@ -32,9 +34,12 @@ func (s *Source) connect(ctx context.Context, replication bool) (*pgconn.PgConn,
 	if err != nil {
 		return nil, &outbox.Fault{Code: "pg.config", Class: outbox.Config, Err: err}
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Source.ConnectTimeout)
+	within, cancel := context.WithTimeout(ctx, s.cfg.Source.ConnectTimeout)
 	defer cancel()
-	c, err := pgconn.ConnectConfig(ctx, cfg)
+	c, err := s.dial(within, cfg)
+	if errors.Is(ctx.Err(), context.Canceled) && err != nil {
+		return nil, ctx.Err()
+	}
 	if err != nil {
 		return nil, s.connectFault(err, replication)
 	}
@@ -42,6 +47,22 @@ func (s *Source) connect(ctx context.Context, replication bool) (*pgconn.PgConn,
 		s.log.Warn("connection is not encrypted", "host", cfg.Host, "remedy", "set source.tls.mode to require or verify-full")
 	}
 	return c, nil
+}
+
+// dial makes the attempts of source.tls.mode. The library's own would come again without TLS after any error, and join
+// those of both.
+func (s *Source) dial(ctx context.Context, cfg *pgconn.Config) (*pgconn.PgConn, error) {
+	c, err := pgconn.ConnectConfig(ctx, cfg)
+	rejected := sqlState(err) == "28000" // by pg_hba.conf, which may let us in without TLS
+	if err == nil || s.cfg.Source.TLS.Mode != "prefer" || !rejected && !isTLS(err) {
+		return c, err
+	}
+	cfg.TLSConfig = nil
+	c, without := pgconn.ConnectConfig(ctx, cfg)
+	if rejected && sqlState(without) != "" {
+		return nil, err
+	}
+	return c, without
 }
 
 func (s *Source) connConfig(replication bool) (*pgconn.Config, error) {
@@ -59,9 +80,6 @@ func (s *Source) connConfig(replication bool) (*pgconn.Config, error) {
 		return nil, err
 	}
 	cfg.Fallbacks = nil
-	if src.TLS.Mode == "prefer" {
-		cfg.Fallbacks = []*pgconn.FallbackConfig{{Host: cfg.Host, Port: cfg.Port}}
-	}
 	cfg.RuntimeParams = map[string]string{"application_name": "outferry-" + s.cfg.Name}
 	for k, v := range settings {
 		cfg.RuntimeParams[k] = v
@@ -95,6 +113,7 @@ func (s *Source) connectFault(err error, replication bool) error {
 		f.Code, f.Remedy = "pg.too_many_connections", "raise max_connections or max_wal_senders"
 	case code == "57P03":
 		f.Code = "pg.starting"
+	case code != "": // of the server as it is now: out of memory, a library or a file that is missing
 	case isTLS(err):
 		f.Code, f.Class, f.Remedy = "pg.tls", outbox.Environment, "check source.tls: mode, ca_file, server_name and the server's certificate"
 	}
@@ -110,8 +129,30 @@ func plain(err error) error {
 	return err
 }
 
+// isTLS reports that TLS is what keeps us out, at every address of the host that is reached at all.
 func isTLS(err error) bool {
-	return transport.Failed(err) || strings.Contains(err.Error(), "refused TLS connection")
+	found := false
+	for _, e := range addresses(err) {
+		var op *net.OpError
+		if errors.As(e, &op) && op.Op == "dial" {
+			continue
+		}
+		if !transport.Failed(e) && !strings.Contains(e.Error(), "refused TLS connection") {
+			return false
+		}
+		found = true
+	}
+	return found
+}
+
+// addresses takes apart what the library joins: an error for each address of the host.
+func addresses(err error) []error {
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if joined, ok := e.(interface{ Unwrap() []error }); ok {
+			return joined.Unwrap()
+		}
+	}
+	return []error{err}
 }
 
 // sqlState returns the SQLSTATE of a server's error, or "".
