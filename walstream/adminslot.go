@@ -77,15 +77,14 @@ func (a *Admin) CreateSlot(ctx context.Context) (LSN, error) {
 func (a *Admin) DropSlot(ctx context.Context) (bool, error) {
 	name := a.h.cfg.Source.Postgres.Slot
 	err := exec(ctx, a.h.cat, "SELECT pg_drop_replication_slot("+quoteLiteral(name)+")")
-	switch sqlState(err) {
-	case "":
-		if err != nil {
-			return false, transient("pg.connection", "drop slot %s: %w", name, err)
-		}
+	switch code := sqlState(err); {
+	case err == nil:
 		return true, nil
-	case "42704":
+	case passes(err):
+		return false, transient("pg.connection", "drop slot %s: %w", name, plain(err))
+	case code == "42704":
 		return false, nil
-	case "55006":
+	case code == "55006":
 		return false, &outbox.Fault{Code: "pg.slot_busy", Class: outbox.Busy, Err: fmt.Errorf("drop slot %s: %w", name, plain(err))}
 	}
 	return false, environment("pg.permission", "run as a role with REPLICATION: SELECT pg_drop_replication_slot("+quoteLiteral(name)+")",
@@ -97,13 +96,12 @@ func (a *Admin) DropPublication(ctx context.Context) (bool, error) {
 	name := a.h.cfg.Source.Postgres.Publication
 	sql := "DROP PUBLICATION " + quoteIdent(name)
 	err := exec(ctx, a.h.cat, sql)
-	switch sqlState(err) {
-	case "":
-		if err != nil {
-			return false, transient("pg.connection", "drop publication %s: %w", name, err)
-		}
+	switch code := sqlState(err); {
+	case err == nil:
 		return true, nil
-	case "42704":
+	case passes(err):
+		return false, transient("pg.connection", "drop publication %s: %w", name, plain(err))
+	case code == "42704":
 		return false, nil
 	}
 	return false, environment("pg.permission", "run as its owner: "+sql, "drop publication %s: %w", name, plain(err))

@@ -214,7 +214,11 @@ func (h *session) ensurePublication(ctx context.Context) error {
 		if !h.cfg.Source.Postgres.Create {
 			return environment("pg.publication_missing", "run as the owner of the tables: "+sql, "publication %s does not exist and source.postgres.create is false", h.cfg.Source.Postgres.Publication)
 		}
-		if err := exec(ctx, h.cat, sql); err != nil && sqlState(err) != "42710" && sqlState(err) != "23505" { // another instance made it at this moment
+		switch err := exec(ctx, h.cat, sql); {
+		case err == nil, sqlState(err) == "42710", sqlState(err) == "23505": // another instance made it at this moment
+		case passes(err):
+			return transient("pg.connection", "create publication %s: %w", h.cfg.Source.Postgres.Publication, plain(err))
+		default:
 			return environment("pg.publication_denied", "run as the owner of the tables, with CREATE on the database: "+sql, "create publication %s: %w", h.cfg.Source.Postgres.Publication, plain(err))
 		}
 		h.log.Info("publication created", "publication", h.cfg.Source.Postgres.Publication, "publish", h.operations(tables))

@@ -2,6 +2,7 @@ package walstream
 
 import (
 	"fmt"
+	"slices"
 
 	"outferry/outbox"
 )
@@ -19,6 +20,13 @@ func environment(code, remedy string, format string, args ...any) error {
 // transient is a fault that goes away by itself.
 func transient(code string, format string, args ...any) error {
 	return &outbox.Fault{Code: code, Class: outbox.Transient, Err: fmt.Errorf(format, args...)}
+}
+
+// passes reports an error of a statement that says nothing of the statement: the connection is gone, or the server is not
+// well.
+func passes(err error) bool {
+	code := sqlState(err)
+	return code == "" || slices.Contains([]string{"08", "53", "57", "58", "XX"}, code[:2])
 }
 
 // unreadable is a fault for bytes that no second try would turn into a row.
