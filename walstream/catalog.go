@@ -50,7 +50,7 @@ func (s *Source) tableStates(ctx context.Context, ask querier) ([]tableState, er
 func (s *Source) descendants(ctx context.Context, ask querier, t tableName, oid string, partitioned bool) error {
 	rows, err := ask(ctx, `WITH RECURSIVE below AS (SELECT inhrelid, inhparent FROM pg_inherits WHERE inhparent = `+oid+`
 		UNION SELECT i.inhrelid, i.inhparent FROM pg_inherits i JOIN below b ON i.inhparent = b.inhrelid)
-		SELECT n.nspname, c.relname, c.relkind, c.relpersistence, pn.nspname, p.relname FROM below b JOIN pg_class c ON c.oid = b.inhrelid
+		SELECT n.nspname, c.relname, c.relkind, c.relpersistence, pn.nspname, p.relname, current_setting('server_version_num')::int >= 150000 FROM below b JOIN pg_class c ON c.oid = b.inhrelid
 		JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_class p ON p.oid = b.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace ORDER BY 1, 2`)
 	if err != nil {
 		return transient("pg.connection", "look for what belongs to table %s: %w", t, plain(err))
@@ -61,6 +61,8 @@ func (s *Source) descendants(ctx context.Context, ask querier, t tableName, oid 
 		case !partitioned:
 			return environment("pg.table_inherited", fmt.Sprintf("make %[1]s a partitioned table; or ALTER TABLE %[2]s NO INHERIT %[1]s, and name %[2]s in source.tables if it is an outbox too", t.sql(), child.sql()),
 				"table %s inherits from %s: its rows are not in the stream of that", child, t)
+		case r.bool(6) && s.names(child): // a publication of older servers may have both
+			return environment("pg.table_kind", fmt.Sprintf("take %s out of source.tables: its rows come as rows of %s", child, t), "%s is a partition of %s, and source.tables names both", child, t)
 		case r[2] == "f":
 			return environment("pg.table_kind", fmt.Sprintf("ALTER TABLE %s DETACH PARTITION %s", parent.sql(), child.sql()), "%s, a partition of %s, is a foreign table: its rows are not in the WAL of this server", child, t)
 		case r[2] == "r" && r[3] != "p":
@@ -68,6 +70,11 @@ func (s *Source) descendants(ctx context.Context, ask querier, t tableName, oid 
 		}
 	}
 	return nil
+}
+
+// names reports whether the file names a table.
+func (s *Source) names(t tableName) bool {
+	return slices.ContainsFunc(s.cfg.Source.Tables, func(text string) bool { return parseTable(text) == t })
 }
 
 func (s *Source) tableMissing(ctx context.Context, ask querier, t tableName) error {
@@ -109,8 +116,7 @@ func (h *session) own(pos *position) {
 // order are the announcement's, true for the rows that follow; the catalog, whose table may be another by now, says
 // what those types are, and adds NOT NULL where the column still has its type.
 func (h *session) describe(ctx context.Context, m relationMessage) (*outbox.Table, error) {
-	ours := slices.ContainsFunc(h.cfg.Source.Tables, func(s string) bool { return parseTable(s) == tableName{m.schema, m.name} })
-	if !ours {
+	if !h.names(tableName{m.schema, m.name}) {
 		if slices.Contains(h.ownOIDs, m.oid) {
 			return nil, errRenamed
 		}

@@ -69,6 +69,47 @@ func TestLookNamesWhatIsMissing(t *testing.T) {
 	}
 }
 
+// TestRoleThatTheServerChangesIsNamed: who logs in may replicate, and a default makes another role of it. The remedy works.
+func TestRoleThatTheServerChangesIsNamed(t *testing.T) {
+	for _, of := range []string{"DATABASE %[1]s", "ROLE %[1]s_in", "ROLE %[1]s_in IN DATABASE %[1]s"} {
+		t.Run(of, func(t *testing.T) {
+			d := servers.Postgres(t, 15)
+			d.Exec(t, tablesSQL)
+			who := fmt.Sprintf(of, d.Name)
+			d.Exec(t, fmt.Sprintf("CREATE ROLE %[1]s_in SUPERUSER LOGIN PASSWORD '%[1]s_in'; CREATE ROLE %[1]s_weak; ALTER %[2]s SET role = '%[1]s_weak'", d.Name, who))
+			t.Cleanup(func() {
+				d.Exec(t, fmt.Sprintf("SET ROLE NONE; ALTER %[2]s RESET role; DROP ROLE %[1]s_in, %[1]s_weak", d.Name, who))
+			})
+			_, err := look(t, d, d.Name+"_in")
+			wantFault(t, err, "pg.permission", outbox.Environment)
+			command, ok := strings.CutPrefix(err.(*outbox.Fault).Remedy, "run as a superuser: ")
+			if !ok || !strings.HasSuffix(command, "RESET role") || !strings.Contains(err.Error(), d.Name+"_weak may not replicate") {
+				t.Fatal(err)
+			}
+			d.Exec(t, "SET ROLE NONE; "+command)
+			if _, err := look(t, d, d.Name+"_in"); err != nil {
+				t.Errorf("after the remedy: %v", err)
+			}
+		})
+	}
+}
+
+// TestPartitionIsNoTableOfItsOwn: what names it beside its table is told how to write that.
+func TestPartitionIsNoTableOfItsOwn(t *testing.T) {
+	onEach(t, 15, func(t *testing.T, d *servers.Database) {
+		r := rig(t, d)
+		r.Exec(t, onePartition)
+		r.Config.Source.Tables = []string{"public.outbox", "public.p1"}
+		_, err := r.Source(false).Look(t.Context())
+		wantFault(t, err, "pg.table_kind", outbox.Environment)
+		if !strings.Contains(err.Error(), "take public.p1 out of source.tables") {
+			t.Error(err)
+		}
+		r.Config.Source.Tables = r.Config.Source.Tables[:1]
+		r.Begun(t)
+	})
+}
+
 func TestLookNeedsLogicalWAL(t *testing.T) {
 	p := servers.StartPostgres(t, servers.PostgresOptions{Version: 15, Settings: []string{"wal_level = replica"}})
 	d := p.Database(t)
