@@ -37,6 +37,35 @@ func (st *stream) nameWayOn(f *outbox.Fault) {
 	}
 }
 
+// WayOn is the flags of outferry offsets set for a position, beyond the open transaction where it is inside one; "" where
+// that can't be said.
+func WayOn(pos outbox.Position) string {
+	p, err := parsePosition(pos)
+	switch {
+	case err != nil || p.Phase != phaseStream:
+		return ""
+	case p.ByGTID:
+		return p.gtidFlag()
+	case p.Part != nil:
+		return ""
+	}
+	return fmt.Sprintf("--file %s --pos %d", p.File, p.Pos)
+}
+
+func (p *position) gtidFlag() string {
+	set, err := parseGTIDSet(p.Kind, p.GTID)
+	if err == nil && p.Part != nil {
+		var open gtidSet
+		if open, err = parseGTIDSet(p.Kind, p.Part.GTID); err == nil {
+			addAll(set, open)
+		}
+	}
+	if err != nil || set.isEmpty() || p.Part != nil && p.Part.GTID == "" {
+		return ""
+	}
+	return "--gtid " + set.String()
+}
+
 func (st *stream) wayOn() string {
 	b := st.asm.beyond
 	if b == nil {

@@ -116,7 +116,7 @@ func grace(ctx context.Context, shutdown time.Duration) (context.Context, contex
 func (f *ferry) across(ctx context.Context, b *outbox.Batch, out <-chan *outbox.Batch) error {
 	dry := b.Dry // take gives the batch away
 	if err := f.take(ctx, b); err != nil {
-		return err
+		return f.nameWayOn(err)
 	}
 	if f.due(dry && len(out) == 0) {
 		return f.commit(ctx)
@@ -157,13 +157,13 @@ func (f *ferry) take(ctx context.Context, b *outbox.Batch) error {
 
 // rows takes those of a batch that lead to a position.
 func (f *ferry) rows(ctx context.Context, cargo *sink.Cargo, rows []outbox.Row, to outbox.Position, partial bool) error {
+	l := &f.hold
+	l.position, l.partial = append(l.position[:0], to...), partial
 	for i := range rows {
 		if err := f.row(ctx, cargo, &rows[i]); err != nil {
 			return err
 		}
 	}
-	l := &f.hold
-	l.position, l.partial = append(l.position[:0], to...), partial
 	l.rows += len(rows)
 	return nil
 }
@@ -235,6 +235,25 @@ func (f *ferry) named(row *outbox.Row, err error) error {
 	}
 	named := *fault
 	named.Err = fmt.Errorf("row %.64q of %s: %w", f.plan.ID(row), row.Table, fault.Err)
+	return &named
+}
+
+// nameWayOn adds the command that passes by the database transaction of a row that can't be published. One at a time is held
+// then, so the position is the one behind it.
+func (f *ferry) nameWayOn(err error) error {
+	var fault *outbox.Fault
+	if !f.single || !errors.As(err, &fault) || !strings.HasPrefix(fault.Code, "row.") {
+		return err
+	}
+	flags := f.wayOn(f.hold.position)
+	if flags == "" {
+		return err
+	}
+	named := *fault
+	if named.Remedy != "" {
+		named.Remedy += "; "
+	}
+	named.Remedy += "or pass its transaction by, with all of its rows: outferry offsets set NAME " + flags + " --accept-gap"
 	return &named
 }
 
@@ -339,7 +358,7 @@ func (f *ferry) commit(ctx context.Context) error {
 	record := &kgo.Record{Topic: topic, Partition: partition, Key: []byte(f.cfg.Name), Value: next.Marshal()}
 	open, began := time.Since(f.sink.Began()), time.Now()
 	if err := f.whileInKafka(func() error { return f.sink.Commit(ctx, record) }); err != nil {
-		return err
+		return f.nameWayOn(err)
 	}
 	f.log.Debug("committed", "seq", next.Seq, "rows", l.rows, "transactions", l.txns, "open", open, "took", time.Since(began))
 	next.Position = append(json.RawMessage(nil), l.position...)

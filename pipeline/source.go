@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"outferry/binlog"
+	"outferry/outbox"
 	"outferry/status"
 	"outferry/walstream"
 )
@@ -29,6 +30,15 @@ func (p *Pipeline) source() Source {
 		Phase:    p.phase,
 		Skipped:  p.status.Skipped,
 	})
+}
+
+// wayOn is the flags of outferry offsets set for a position, beyond the open transaction where it is inside one; "" where
+// there are none.
+func (p *Pipeline) wayOn(pos outbox.Position) string {
+	if p.cfg.Source.Type == "postgres" {
+		return walstream.WayOn(pos)
+	}
+	return binlog.WayOn(pos)
 }
 
 // phase is called when the source begins to deliver.

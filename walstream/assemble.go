@@ -136,8 +136,8 @@ var errRenamed = errors.New("a table of ours has another name")
 
 // renamed is the fault for a row of a table of ours under another name.
 func (a *assembler) renamed(m relationMessage) error {
-	return lost("pg.table_renamed", "name it in source.tables; or, when it has its name again, pass this transaction by with outferry offsets set NAME --lsn "+(a.tx.final+1).String()+
-		" --accept-gap, or start over with outferry offsets reset NAME", fmt.Errorf("transaction %d at %s: a table of source.tables is called %s.%s here", a.tx.xid, a.tx.final, m.schema, m.name))
+	return lost("pg.table_renamed", "name it in source.tables; or start over with outferry offsets reset NAME; or, when it has its name again, pass this transaction by: "+a.tx.passBy(),
+		fmt.Errorf("transaction %d at %s: a table of source.tables is called %s.%s here", a.tx.xid, a.tx.final, m.schema, m.name))
 }
 
 // row adds an inserted or updated row of our tables to the batch.

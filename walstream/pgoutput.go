@@ -93,6 +93,11 @@ type beginMessage struct {
 	xid    uint32
 }
 
+// passBy is the command that passes by the transaction, and no other.
+func (m beginMessage) passBy() string {
+	return "outferry offsets set NAME --lsn " + m.final.behind().String() + " --accept-gap"
+}
+
 func decodeBegin(d *decoder) (beginMessage, error) {
 	m := beginMessage{final: lsn(d.uint64()), commit: pgMicros(d.uint64()), xid: d.uint32()}
 	return m, d.err()

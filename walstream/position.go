@@ -34,6 +34,23 @@ type position struct {
 	Tables    map[string]uint32 `json:"tables,omitempty"`    // OIDs of our tables there in the log, by schema.name
 }
 
+// WayOn is the flag of outferry offsets set for a position, beyond the open transaction where it is inside one; "" where
+// there is none.
+func WayOn(pos outbox.Position) string {
+	p, err := parsePosition(pos)
+	if err != nil || p.Phase != phaseStream {
+		return ""
+	}
+	if p.Part != nil {
+		return "--lsn " + p.Part.FinalLSN.behind().String()
+	}
+	return "--lsn " + p.LSN.String()
+}
+
+// behind is a place that passes by the transaction with such a commit record, and no other: where that ends is not known
+// before it is read, and the server goes by where it begins.
+func (l lsn) behind() lsn { return l + 1 }
+
 // part is the published beginning of the transaction that follows LSN.
 type part struct {
 	XID      uint32 `json:"xid"`

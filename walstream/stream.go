@@ -118,9 +118,13 @@ func (st *stream) tooLarge(kind byte, size int) error {
 	if kind != 'd' {
 		return transient("pg.protocol", "read from the server: frame of type %q and length %d makes no sense", kind, size)
 	}
-	return &outbox.Fault{Code: "row.too_large", Class: outbox.Internal,
+	f := &outbox.Fault{Code: "row.too_large", Class: outbox.Internal,
 		Err:    fmt.Errorf("read transaction %d at %s: a row takes %d bytes, source.max_row is %d", st.asm.tx.xid, st.asm.tx.final, size, st.cfg.Source.MaxRow),
-		Remedy: "raise source.max_row, or accept the gap with outferry offsets set"}
+		Remedy: "raise source.max_row"}
+	if st.asm.open {
+		f.Remedy += "; or pass the transaction by, with all of its rows: " + st.asm.tx.passBy()
+	}
+	return f
 }
 
 // turnOver hands the batch over and goes on in a new one with room for size bytes at least, to which
@@ -372,7 +376,7 @@ func (st *stream) serverError(body []byte) error {
 	}
 	if notUTF8(e.Code) && st.asm.open {
 		tx := st.asm.tx
-		return encodingFault(fmt.Sprintf("pass the transaction by, with all of its rows: outferry offsets set NAME --lsn %s --accept-gap; and correct what writes them", tx.final+1),
+		return encodingFault("correct what writes such rows, and pass the transaction by, with all of its rows: "+tx.passBy(),
 			fmt.Errorf("read transaction %d at %s: a row has text that is not UTF-8: %s (SQLSTATE %s)", tx.xid, tx.final, e.Message, e.Code))
 	}
 	return st.streamFault(e.Code, fmt.Errorf("stream from slot %s: %s (SQLSTATE %s)", st.cfg.Source.Postgres.Slot, e.Message, e.Code))
