@@ -78,6 +78,11 @@ func (m *Move) refuseGap(accept bool) error {
 // Plan thinks a move through. It refuses one that the server can't serve, and one that skips rows unless the target
 // accepts that.
 func (c *Claim) Plan(ctx context.Context, t Target) (*Move, error) {
+	m, err := c.plan(ctx, t)
+	return m, named(err, c.cfg.Name)
+}
+
+func (c *Claim) plan(ctx context.Context, t Target) (*Move, error) {
 	if c.cfg.Source.Snapshot == "initial_only" {
 		return nil, &outbox.Fault{Code: "offsets.no_slot", Class: outbox.Config,
 			Err:    fmt.Errorf("move pipeline %s: source.snapshot is initial_only, so there is nothing to go on from", c.cfg.Name),
@@ -102,6 +107,10 @@ func (c *Claim) Plan(ctx context.Context, t Target) (*Move, error) {
 
 // destination resolves a target that names a place, and checks that the slot serves it.
 func (c *Claim) destination(ctx context.Context, t Target, slot walstream.Slot) (walstream.LSN, error) {
+	if c.rec == nil && c.unread == nil && !slot.Exists {
+		return 0, &outbox.Fault{Code: "pg.slot_missing", Class: outbox.Environment, Err: fmt.Errorf("move pipeline %s: it has neither a position nor a slot", c.cfg.Name),
+			Remedy: "run it: its first start makes the slot, and begins where source.snapshot says"}
+	}
 	if err := slotFault(slot); err != nil {
 		return 0, err
 	}

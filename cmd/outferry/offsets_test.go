@@ -129,6 +129,21 @@ func (r *rig) holdSlot(meanwhile func()) {
 	r.db.Exec(r.T, "SELECT pg_drop_replication_slot($1)", r.slot()+"_copy")
 }
 
+// TestSetOfAPipelineThatNeverRanSaysSo: there is nothing to move, and no command that would move it.
+func TestSetOfAPipelineThatNeverRanSaysSo(t *testing.T) {
+	r := newRig15(t)
+	for _, flags := range []string{"--from-slot", "--now", "--lsn " + r.lsn()} {
+		got := r.do("set --yes --accept-gap "+flags).want(t, 3, "neither a position nor a slot", "its first start")
+		if strings.Contains(got.err, "NAME") || strings.Contains(got.err, "outferry offsets") {
+			t.Errorf("%s: %s", flags, got.err)
+		}
+	}
+	r.insert(1)
+	r.runUntil(1)
+	r.db.Exec(t, "SELECT pg_drop_replication_slot($1)", r.slot())
+	r.do("set --yes --accept-gap --now").want(t, 4, "outferry offsets set "+r.name+" --accept-gap")
+}
+
 func TestSetRefusesWhatTheSlotCannotServe(t *testing.T) {
 	r := newRig15(t)
 	early := r.lsn()
