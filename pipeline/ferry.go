@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -47,7 +46,7 @@ type ferry struct {
 	seal     *seal
 	hold     load           // what the open transaction holds
 	counting map[string]int // where topics are in hold.counts
-	inKafka  atomic.Bool
+	kafka    kafkaWait
 	holds    bool      // the stream does
 	testify  time.Time // when the second witness is due
 }
@@ -159,10 +158,19 @@ func (f *ferry) take(ctx context.Context, b *outbox.Batch) error {
 func (f *ferry) rows(ctx context.Context, cargo *sink.Cargo, rows []outbox.Row, to outbox.Position, partial bool) error {
 	l := &f.hold
 	l.position, l.partial = append(l.position[:0], to...), partial
-	for i := range rows {
-		if err := f.row(ctx, cargo, &rows[i]); err != nil {
-			return err
+	if len(rows) > 0 {
+		f.oldest.CompareAndSwap(0, rows[0].CommitTime)
+	}
+	err := f.whileInKafka(func() error { // a topic may have to be made
+		for i := range rows {
+			if err := f.row(ctx, cargo, &rows[i]); err != nil {
+				return err
+			}
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	l.rows += len(rows)
 	return nil
@@ -390,6 +398,7 @@ func (f *ferry) report() {
 		}
 		f.log.Info("first event delivered", args...)
 	}
+	f.oldest.Store(0)
 	*l = load{position: l.position[:0], commits: l.commits[:0], counts: l.counts[:0]}
 }
 

@@ -56,6 +56,7 @@ type Pipeline struct {
 	failing   time.Time    // since when sessions have failed
 	streams   atomic.Int64 // when this session began to stream, nanoseconds since 1970; 0: not yet
 	caughtUp  atomic.Bool  // what it reads now is new
+	oldest    atomic.Int64 // commit time of the oldest row that the open transaction holds, microseconds since 1970; 0: none
 }
 
 // New returns a pipeline that runs once. shutdown bounds the orderly stop.
@@ -189,13 +190,18 @@ func (p *Pipeline) pause(ctx context.Context, err error) bool {
 
 // sayWaiting says what is waited for, and again now and then: it may need a person.
 func (p *Pipeline) sayWaiting(f *outbox.Fault) {
+	if args := said(f); !p.waiting.For(p.log, "waiting", f.Code, args...) {
+		p.waiting.Still(p.log, "still waiting", args...)
+	}
+}
+
+// said is a fault as the pairs of a log line.
+func said(f *outbox.Fault) []any {
 	args := []any{"code", f.Code, "error", f.Err}
 	if f.Remedy != "" {
 		args = append(args, "remedy", f.Remedy)
 	}
-	if !p.waiting.For(p.log, "waiting", f.Code, args...) {
-		p.waiting.Still(p.log, "still waiting", args...)
-	}
+	return args
 }
 
 func (p *Pipeline) backoff() time.Duration {

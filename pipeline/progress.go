@@ -47,11 +47,20 @@ func (p *Pipeline) snapshotProgress(done, expected int64) {
 	p.status.Snapshot(done, expected, left)
 }
 
+// deliveredUpTo is the moment up to which all that the source has handed over is delivered.
+func (p *Pipeline) deliveredUpTo() time.Time {
+	now := time.Now()
+	if held := p.oldest.Load(); held != 0 && held < now.UnixMicro() {
+		return time.UnixMicro(held)
+	}
+	return now
+}
+
 // sourceLag is told how many bytes of log are left, and whether what comes now is new.
 func (p *Pipeline) sourceLag(left int64, caughtUp bool) {
 	if caughtUp {
 		p.caughtUp.Store(true)
-		p.status.SourceLag(time.Now(), left)
+		p.status.SourceLag(p.deliveredUpTo(), left)
 		p.end()
 		return
 	}

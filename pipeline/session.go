@@ -15,6 +15,8 @@ import (
 // session is one attempt, from the look at the source to whatever ends it.
 func (p *Pipeline) session(ctx context.Context) error {
 	p.streams.Store(0)
+	p.oldest.Store(0)
+	p.status.Stalled("") // of a session that broke, if it was
 	p.caughtUp.Store(false)
 	p.withheld = false
 	src := p.source()
@@ -111,7 +113,7 @@ func (f *ferry) sail(ctx context.Context) error {
 	ended := make(chan error, 1)
 	var wg sync.WaitGroup
 	wg.Go(func() { ended <- f.src.Run(srcCtx, f.rec.Source(), out) })
-	wg.Go(func() { f.beat(srcCtx) })
+	wg.Go(func() { f.watchKafka(srcCtx) })
 	err := f.sealed(srcCtx, func() error { return f.loop(ctx, out, ended) })
 	stopSource()
 	wg.Wait()
@@ -129,27 +131,4 @@ func (f *ferry) sealed(ctx context.Context, loop func() error) error {
 	stop()
 	wg.Wait()
 	return err
-}
-
-// beat tells health that the loop is alive while it waits for Kafka, which is no reason to kill us.
-func (f *ferry) beat(ctx context.Context) {
-	tick := time.NewTicker(10 * time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if f.inKafka.Load() {
-				f.status.Beat()
-			}
-		}
-	}
-}
-
-// inKafka marks a wait that Kafka's absence may prolong without end.
-func (f *ferry) whileInKafka(do func() error) error {
-	f.inKafka.Store(true)
-	defer f.inKafka.Store(false)
-	return do()
 }

@@ -62,6 +62,10 @@ func (p *Pipeline) State(s State, why string) {
 	p.Beat()
 }
 
+// Stalled says that a pipeline that streams or snapshots waits, and why, until it is called without a cause or State
+// says that it does neither. What State says meanwhile counts afterwards.
+func (p *Pipeline) Stalled(why string) { p.condition.stalled(why, time.Now()) }
+
 // Beat says that the loop is alive, whatever it waits for. A loop that hasn't said so for stuckAfter
 // counts as stuck.
 func (p *Pipeline) Beat() { p.beat.Store(int64(time.Since(p.registry.started))) }

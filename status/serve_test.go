@@ -104,6 +104,31 @@ func TestReadinessNamesThePipelineAndTheCause(t *testing.T) {
 	}
 }
 
+func TestAStallIsNotReadyUntilItEnds(t *testing.T) {
+	var c condition
+	is := func(want State, wantWhy string) {
+		t.Helper()
+		if s, why, _ := c.get(); s != want || why != wantWhy {
+			t.Errorf("%v %q, want %v %q", s, why, want, wantWhy)
+		}
+	}
+	c.set(Snapshot, "", time.Unix(1, 0))
+	c.stalled("kafka", time.Unix(2, 0))
+	is(Waiting, "kafka")
+	c.set(Streaming, "", time.Unix(3, 0))
+	is(Waiting, "kafka")
+	if _, _, since := c.get(); !since.Equal(time.Unix(2, 0)) {
+		t.Errorf("since %v", since)
+	}
+	c.stalled("", time.Unix(4, 0))
+	is(Streaming, "")
+	c.stalled("kafka", time.Unix(5, 0))
+	c.set(Waiting, "database", time.Unix(6, 0))
+	is(Waiting, "database")
+	c.set(Streaming, "", time.Unix(7, 0))
+	is(Streaming, "")
+}
+
 func TestSinceIsWhenTheStateChangedNotTheCause(t *testing.T) {
 	var c condition
 	c.set(Waiting, "database", time.Unix(1, 0))

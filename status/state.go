@@ -41,6 +41,13 @@ type condition struct {
 	state State
 	why   string
 	since time.Time
+	stall stall
+}
+
+// stall is a wait in the midst of a state that delivers. Its zero value is none.
+type stall struct {
+	why   string
+	since time.Time
 }
 
 func (c *condition) set(s State, why string, now time.Time) {
@@ -49,11 +56,31 @@ func (c *condition) set(s State, why string, now time.Time) {
 	if s != c.state || c.since.IsZero() {
 		c.since = now
 	}
-	c.state, c.why = s, valid(why[:min(len(why), maxWhy)])
+	c.state, c.why = s, bounded(why)
+	if !s.ready() {
+		c.stall = stall{}
+	}
 }
+
+// stalled begins a wait, unless one is under way, or ends it.
+func (c *condition) stalled(why string, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case why == "":
+		c.stall = stall{}
+	case c.stall.since.IsZero():
+		c.stall = stall{bounded(why), now}
+	}
+}
+
+func bounded(why string) string { return valid(why[:min(len(why), maxWhy)]) }
 
 func (c *condition) get() (s State, why string, since time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.state.ready() && !c.stall.since.IsZero() {
+		return Waiting, c.stall.why, c.stall.since
+	}
 	return c.state, c.why, c.since
 }

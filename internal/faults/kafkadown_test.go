@@ -1,0 +1,100 @@
+package faults
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"outferry/internal/servers"
+)
+
+// While no broker answers, an open Kafka transaction waits for as long as it takes. Whoever asks must hear of it.
+func TestWhoWaitsForKafkaSaysSo(t *testing.T) {
+	t.Parallel()
+	broker := servers.StartKafka(t, servers.KafkaOptions{})
+	s := newStage(t, options{broker: broker})
+	i := s.run()
+	i.streaming(time.Minute)
+	s.insert(1)
+	s.arrived(1)
+	servers.Eventually(t, time.Minute, "the lag is known", func() bool { return i.metric("outferry_source_lag_seconds{") >= 0 })
+
+	broker.Kill()
+	s.insert(2)
+	servers.Eventually(t, 30*time.Second, "it waits", func() bool { return i.state() == "waiting" })
+	if code, body := i.get("/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "[kafka.unreachable]") {
+		t.Errorf("/readyz: %d %s", code, body)
+	}
+	if code, body := i.get("/healthz"); code != http.StatusOK {
+		t.Errorf("/healthz: %d %s", code, body)
+	}
+	if i.metric(`state="waiting"`) != 1 || i.metric(`code="kafka.unreachable"`) != 1 {
+		t.Error("the metrics do not say that it waits")
+	}
+	servers.Eventually(t, time.Minute, "the lag has the age of the oldest row", func() bool { return i.metric("outferry_source_lag_seconds{") > 15 })
+	if state, n := i.state(), i.said("]  waiting: "); state != "waiting" || n != 1 {
+		t.Errorf("it is %s, and said %d times that it waits", state, n)
+	}
+
+	broker.Start()
+	servers.Eventually(t, time.Minute, "it goes on", func() bool { return i.state() == "ready" && i.said("]  going on: ") == 1 })
+	s.arrived(3)
+	servers.Eventually(t, time.Minute, "the lag is over", func() bool { return i.metric("outferry_source_lag_seconds{") < 15 })
+	if code := i.stop(); code != 0 {
+		t.Errorf("exit code %d after SIGTERM", code)
+	}
+	s.arrived(3)
+}
+
+// A stop does not wait for Kafka longer than service.shutdown_timeout, and what was not committed comes again.
+func TestAStopWhileItWaitsForKafkaLosesNothing(t *testing.T) {
+	t.Parallel()
+	broker := servers.StartKafka(t, servers.KafkaOptions{})
+	s := newStage(t, options{broker: broker})
+	i := s.run("service.shutdown_timeout=2s")
+	i.streaming(time.Minute)
+	s.insert(1) // the topic is known
+	s.arrived(1)
+	broker.Kill()
+	s.insert(2)
+	servers.Eventually(t, 30*time.Second, "it waits", func() bool { return i.state() == "waiting" })
+	if code := i.stop(); code != 1 || i.said("shutdown.not_drained") == 0 {
+		t.Errorf("exit code %d after SIGTERM", code)
+	}
+	broker.Start()
+	i = s.run()
+	s.arrived(3)
+	if code := i.stop(); code != 0 {
+		t.Errorf("exit code %d after SIGTERM", code)
+	}
+}
+
+// get asks the instance.
+func (i *instance) get(path string) (code int, body string) {
+	client := http.Client{Timeout: time.Second}
+	resp, err := client.Get("http://" + i.http + path)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(b)
+}
+
+// metric is the value of the first series that has a text in its name and labels; -1 when there is none.
+func (i *instance) metric(part string) float64 {
+	_, body := i.get("/metrics")
+	lines := bufio.NewScanner(strings.NewReader(body))
+	for lines.Scan() {
+		if text := lines.Text(); !strings.HasPrefix(text, "#") && strings.Contains(text, part) {
+			n := -1.0
+			_, _ = fmt.Sscan(text[strings.LastIndexByte(text, ' '):], &n)
+			return n
+		}
+	}
+	return -1
+}
