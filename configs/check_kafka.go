@@ -93,11 +93,19 @@ func (c *checker) numbers() {
 // limits compares the options that bound each other.
 func (c *checker) limits() {
 	p := c.p
-	if p.Delivery == "exactly_once" && p.Commit.Interval >= TransactionTimeout && c.sound("commit.interval", "delivery") {
+	if p.Commit.Interval >= TransactionTimeout && c.sound("commit.interval") && c.exactlyOnce() {
 		c.errorf("commit.interval", "stay far below it, as 1s; the default is 250ms",
 			"%s is not below the transaction timeout, %s", showDuration(p.Commit.Interval), showDuration(TransactionTimeout))
 	}
 	c.notAbove("kafka.max_record", p.Kafka.MaxRecord, "kafka.max_buffered", p.Kafka.MaxBuffered)
+}
+
+// exactlyOnce reports what is delivered, or was meant to be: a misspelt word must not hide another mistake.
+func (c *checker) exactlyOnce() bool {
+	if c.sound("delivery") {
+		return c.p.Delivery == "exactly_once"
+	}
+	return strings.HasPrefix(strings.ToLower(c.values["delivery"].raw()), "exactly")
 }
 
 // notAbove points at the one of the two that the file says.

@@ -34,10 +34,33 @@ func (c *checker) topic() {
 		return
 	}
 	if re := c.pattern("router.topic_pattern", r.TopicPattern); re != nil {
-		if m := checkReplacement(r.Topic, re); m != nil {
+		m := checkReplacement(r.Topic, re)
+		if m == nil && c.sound("offsets.topic") {
+			m = c.reserved(r.Topic)
+		}
+		if m != nil {
 			c.wrong(c.nearest("router.topic", c.start), "router.topic", m)
 		}
 	}
+}
+
+// reserved finds a topic that the router would refuse for each row.
+func (c *checker) reserved(topic string) *mistake {
+	const remedy = "give the events topics of their own, as outbox.event.${routedByValue}"
+	begin, whole := literal(topic)
+	switch {
+	case strings.HasPrefix(begin, "__"):
+		return mistakef(remedy, "starts with two underscores, as Kafka's internal topics do")
+	case whole && begin == c.p.Offsets.Topic:
+		return mistakef(remedy, "%s holds Outferry's own records", begin)
+	}
+	return nil
+}
+
+// literal is what stands before the first group of a sound replacement, and whether that is all of it.
+func literal(replacement string) (begin string, whole bool) {
+	begin, _, grouped := strings.Cut(strings.ReplaceAll(replacement, `\`, ""), "$")
+	return begin, !grouped
 }
 
 var onlyInJava = []struct{ text, name string }{

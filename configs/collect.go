@@ -15,6 +15,14 @@ type value struct {
 	at   place
 }
 
+// raw is the value as it is written.
+func (v value) raw() string {
+	if v.node != nil {
+		return v.node.Value
+	}
+	return v.text
+}
+
 // collector walks a document along the tree of sections and finds what is no option. It decodes
 // nothing: a value that another layer replaces is never looked at.
 type collector struct {

@@ -37,14 +37,24 @@ var badFiles = map[string][]string{
 	"brokers_empty": {
 		`6:12: error: kafka.brokers: names no broker`,
 	},
+	"brokers_scalar": {
+		`6:12: error: kafka.brokers: expected a list`,
+	},
 	"column_empty": {
 		`8:18: error: router.columns.key: names no column`,
 	},
 	"commit_interval": {
 		`7:20: error: commit.interval: 2m is not below the transaction timeout, 1m`,
 	},
+	"compression": {
+		`7:16: error: kafka.compression: want none, gzip, snappy, lz4 or zstd, got "brotli"`,
+	},
 	"defaults_name": {
 		`8:12: error: name: not for all pipelines`,
+	},
+	"delivery_and_interval": {
+		`7:11: error: delivery: want exactly_once or at_least_once, got "exactly-once"`,
+		`8:20: error: commit.interval: 1m30s is not below the transaction timeout, 1m`,
 	},
 	"duplicate_key": {
 		`9:3: error: commit.rows: written twice, first in line 8`,
@@ -121,6 +131,9 @@ var badFiles = map[string][]string{
 	"partitions": {
 		`7:24: error: kafka.topics.partitions: 0 is not possible`,
 	},
+	"on_update": {
+		`7:21: error: router.on_update: want ignore, warn or stop, got "skip"`,
+	},
 	"parts_incomplete": {
 		`2:1: error: source.database: missing`,
 		`2:1: error: source.type: missing`,
@@ -185,6 +198,9 @@ var badFiles = map[string][]string{
 	"syntax_colon": {
 		`2:1: error: not YAML: mapping values are not allowed in this context`,
 	},
+	"syntax_end": {
+		`3:3: error: not YAML: did not find expected node content`,
+	},
 	"syntax_indent": {
 		`6:4: error: not YAML: did not find expected key`,
 	},
@@ -240,11 +256,17 @@ var badFiles = map[string][]string{
 	"topic_group": {
 		`8:10: error: router.topic: the pattern has no group named "type"`,
 	},
+	"topic_internal": {
+		`8:10: error: router.topic: starts with two underscores, as Kafka's internal topics do`,
+	},
 	"topic_lookahead": {
 		`8:18: error: router.topic_pattern: not a pattern: invalid or unsupported Perl syntax: (?!`,
 	},
 	"topic_number": {
 		`8:10: error: router.topic: the pattern has no group 2`,
+	},
+	"topic_of_offsets": {
+		`8:10: error: router.topic: outferry-offsets holds Outferry's own records`,
 	},
 	"topic_pattern": {
 		`8:18: error: router.topic_pattern: not a pattern: missing closing ): (?<x>a`,
@@ -259,11 +281,22 @@ var badFiles = map[string][]string{
 		`12:20: error: source.postgres.slot: pipeline posts has the same slot`,
 		`15:21: error: kafka.transactional_id: pipeline posts has the same transactional id`,
 	},
+	"underscored_integer": {
+		`8:9: error: commit.rows: "1_000" is not an integer`,
+		`9:10: error: commit.bytes: "1_000_000" is not a size`,
+		`10:13: error: commit.interval: "1_000" is not a duration`,
+	},
 	"unknown_far_away": {
 		`7:1: error: brokers: unknown field`,
 	},
 	"unknown_field": {
 		`7:1: error: comit: unknown field`,
+	},
+	"unreadable_control": {
+		`7:17: error: not YAML: control characters are not allowed`,
+	},
+	"unreadable_utf8": {
+		`7:17: error: not YAML: incomplete UTF-8 octet sequence`,
 	},
 	"url_and_parts": {
 		`5:9: error: source.host: can't stand beside source.url`,
@@ -286,6 +319,9 @@ var badFiles = map[string][]string{
 	},
 	"url_parameters": {
 		"3:8: warning: source.url: ignored parameters: ApplicationName, loglevel",
+	},
+	"url_port": {
+		`3:8: error: source.url: its port must be 1 to 65535`,
 	},
 	"url_scheme": {
 		`3:8: error: source.url: "oracle" is no database that can be read: want postgres, mysql or mariadb, or one of them behind jdbc:`,

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 )
@@ -115,10 +116,58 @@ func syntaxFinding(f *file, text []byte, err error) Finding {
 	if strings.HasPrefix(message, "did not find expected") {
 		line = firstBad(text, line)
 	}
-	p := place{file: f, line: min(max(line, 1), len(f.lines)), column: 1}
+	p := place{file: f, line: min(max(line, 1), f.lastLine()), column: 1}
 	source := f.lines[p.line-1]
 	p.column += len(source) - len(strings.TrimLeft(source, " \t"))
-	return p.finding("", mistakef(syntaxRemedy(source, message), "not YAML: %s", message))
+	remedy := syntaxRemedy(source, message)
+	if wrong, ok := unreadable[message]; ok {
+		p, remedy = f.first(wrong.is, p), wrong.remedy
+	}
+	return p.finding("", mistakef(remedy, "not YAML: %s", message))
+}
+
+// lastLine is the last one that says something.
+func (f *file) lastLine() int {
+	n := len(f.lines)
+	for n > 1 && strings.TrimSpace(f.lines[n-1]) == "" {
+		n--
+	}
+	return n
+}
+
+// character is what the library refuses before it comes to lines, and says so without a place.
+type character struct {
+	is     func(r rune, size int) bool
+	remedy string
+}
+
+var (
+	notUTF8    = character{func(r rune, size int) bool { return r == utf8.RuneError && size == 1 }, "save the file as UTF-8"}
+	notAllowed = character{func(r rune, _ int) bool {
+		return r < ' ' && r != '\t' && r != '\r' || r >= 0x7f && r < 0xa0 && r != 0x85 || r == 0xfffe || r == 0xffff
+	}, `take it out, or write it in double quotes as \u and four digits`}
+	unreadable = map[string]character{
+		"control characters are not allowed": notAllowed,
+		"invalid leading UTF-8 octet":        notUTF8,
+		"invalid trailing UTF-8 octet":       notUTF8,
+		"incomplete UTF-8 octet sequence":    notUTF8,
+		"invalid length of a UTF-8 sequence": notUTF8,
+		"invalid Unicode character":          notUTF8,
+	}
+)
+
+// first is the place of the first such character; otherwise where there is none.
+func (f *file) first(is func(r rune, size int) bool, otherwise place) place {
+	for i, line := range f.lines {
+		for at, column := 0, 1; at < len(line); column++ {
+			r, size := utf8.DecodeRuneInString(line[at:])
+			if is(r, size) {
+				return place{file: f, line: i + 1, column: column}
+			}
+			at += size
+		}
+	}
+	return otherwise
 }
 
 // firstBad finds the line behind the longest beginning that can be parsed: for these messages the

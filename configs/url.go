@@ -132,7 +132,7 @@ func (e engine) read(u *url.URL) (address, *mistake) {
 	if port := u.Port(); port != "" {
 		n, err := strconv.Atoi(port)
 		if err != nil || n < 1 || n > 65535 {
-			return a, mistakef("", "its port must be 1 to 65535")
+			return a, mistakef("write 1 to 65535, or leave it out for "+strconv.Itoa(e.port), "its port must be 1 to 65535")
 		}
 		a.port = n
 	}

@@ -22,7 +22,7 @@ var otherWords = map[string]map[string]string{
 	},
 	"source.tls.mode":      {"allow": "write prefer", "verify_ca": "write verify-ca", "verify_full": "write verify-full", "verify_identity": "write verify-full", "required": "write require", "preferred": "write prefer", "disabled": "write disable"},
 	"kafka.tls.mode":       {"prefer": "Kafka has no fallback to plain text: write require or disable", "verify_ca": "write verify-ca", "verify_full": "write verify-full", "ssl": "write verify-full", "sasl_ssl": "write verify-full, and kafka.sasl for the login", "plaintext": "write disable", "sasl_plaintext": "write disable, and kafka.sasl for the login"},
-	"router.on_update":     {"error": "write warn", "fatal": "write stop"},
+	"router.on_update":     {"skip": "write ignore or warn", "error": "write warn", "fatal": "write stop"},
 	"kafka.sasl.mechanism": {"gssapi": "Kerberos is not in this build", "oauthbearer": "OAuth is not in this build", "scram": "write SCRAM-SHA-256 or SCRAM-SHA-512"},
 	"encoding.key":         laterEncodings,
 	"encoding.value":       laterEncodings,
@@ -89,7 +89,15 @@ func splitList(text string) []string {
 // asList shows a scalar as the list that it was meant to be.
 func asList(n *yaml.Node, o *Option) string {
 	if n.Kind == yaml.ScalarNode && plainScalar.MatchString(n.Value) {
-		return "[" + strings.Join(splitList(n.Value), ", ") + "]"
+		items := splitList(n.Value)
+		if _, port, ok := strings.Cut(strings.Trim(o.Example, "[]"), ":"); ok {
+			for i, item := range items {
+				if !strings.Contains(item, ":") {
+					items[i] += ":" + port
+				}
+			}
+		}
+		return "[" + strings.Join(items, ", ") + "]"
 	}
 	return o.Example
 }
