@@ -29,9 +29,23 @@ func TestRowsThatNoInsertBroughtAreSaid(t *testing.T) {
 			"exchanged with": {"ALTER TABLE side" + partition + "ALTER TABLE side EXCHANGE PARTITION p0 WITH TABLE outbox", true},
 			"rename":         {"RENAME TABLE outbox TO former; RENAME TABLE `side` TO `outbox`", true},
 			"alter":          {"RENAME TABLE outbox TO former; ALTER TABLE side RENAME outbox", true},
+			"with more":      {"RENAME TABLE outbox TO former; ALTER TABLE side RENAME outbox, ADD COLUMN extra int", true},
+			"in the middle":  {"RENAME TABLE outbox TO former; ALTER TABLE side ADD COLUMN extra int COMMENT 'it''s', RENAME AS outbox, ADD KEY (type)", true},
+			"equals":         {"RENAME TABLE outbox TO former; ALTER TABLE side RENAME =outbox", true},
+			"no blank":       {"RENAME TABLE outbox TO former; RENAME TABLE side TO`outbox`", true},
+			"comments":       {"RENAME TABLE outbox TO former; RENAME/**/TABLE side/* TO x */TO/*!outbox*/", true},
+			"several":        {"RENAME TABLE outbox TO former; RENAME TABLE other TO former2, side TO outbox", true},
+			"other schema":   {"RENAME TABLE outbox TO former; CREATE DATABASE DB_old; ALTER TABLE side RENAME DB_old.outbox; RENAME TABLE DB_old . outbox TO DB.`outbox`; DROP DATABASE DB_old", true},
 			"import":         {"", true},
 			"swap":           {"RENAME TABLE `outbox` TO `former`, `side` TO `outbox`", false},
+			"back":           {"RENAME TABLE outbox TO former; DROP TABLE side; CREATE TABLE outbox LIKE former; INSERT INTO outbox VALUES ('2', 'o', 'k', 't', '{}'); RENAME TABLE outbox TO side; CREATE TABLE outbox LIKE side", false},
 			"column":         {"ALTER TABLE outbox ADD COLUMN extra int; ALTER TABLE outbox RENAME COLUMN extra TO more", false},
+		}
+		if isMaria(version) {
+			cases["setting"] = struct {
+				sql  string
+				said bool
+			}{"RENAME TABLE outbox TO former; SET STATEMENT lock_wait_timeout = 9 FOR ALTER TABLE IF EXISTS side WAIT 9 RENAME outbox, FORCE", true}
 		}
 		if version == "mariadb11" {
 			cases["convert"] = struct {
@@ -49,7 +63,7 @@ func TestRowsThatNoInsertBroughtAreSaid(t *testing.T) {
 				if c.sql == "" {
 					importTable(t, m, d)
 				}
-				d.Exec(t, strings.TrimPrefix(c.sql+"; ", "; ")+insert("last"))
+				d.Exec(t, strings.TrimPrefix(strings.ReplaceAll(c.sql, "DB", d.Name)+"; ", "; ")+insert("last"))
 				if n := d.Text(t, "SELECT COUNT(*) FROM outbox"); n != "2" && c.said {
 					t.Fatalf("%s rows in the outbox, want 2", n)
 				}
@@ -58,7 +72,7 @@ func TestRowsThatNoInsertBroughtAreSaid(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				f.cancel = cancel
 				go func() { f.ended <- f.src.Run(ctx, at, f.out) }()
-				f.wait(1)
+				f.until("the last row", func() bool { return len(f.rows) > 0 && f.rows[len(f.rows)-1].get("id") == "last" })
 				f.stop()
 				if said := strings.Contains(log.String(), "code=mysql.rows_unlogged"); said != c.said {
 					t.Errorf("warned: %t: %s", said, log.String())

@@ -134,7 +134,7 @@ func (a *assembler) changed(q logged, words string) error {
 	}
 	a.forget()
 	statement := fmt.Sprintf("%s at %s", verb(words), a.here)
-	if a.brought != nil && a.brings(q.text, words) {
+	if a.brought != nil && a.brings(q, words) {
 		a.brought(statement)
 	}
 	if err := a.altered(statement); err != nil {
@@ -145,44 +145,6 @@ func (a *assembler) changed(q logged, words string) error {
 		return nil
 	}
 	return a.reshaped()
-}
-
-var (
-	fills   = regexp.MustCompile(`(?is)\bIMPORT\b.*\bTABLESPACE\b|\bEXCHANGE\s+PARTITION\b|\bCONVERT\s+TABLE\b`)
-	renames = regexp.MustCompile(`(?i)([^\s,]+)\s+(?:TO|AS)\s+([^\s,;]+)|\bRENAME\s+([^\s,;]+)[\s;]*$`)
-)
-
-// brings reports whether a statement may put rows under the name of a table of ours that were not inserted into it: those of
-// a file, of another table as a partition, or of a table that gets the name. Tools for online changes swap two names in one
-// statement: they have copied the rows.
-func (a *assembler) brings(text []byte, words string) bool {
-	switch verb(words) {
-	case "ALTER", "RENAME", unreadable:
-	default:
-		return false
-	}
-	if fills.Match(text) {
-		return true
-	}
-	came := false
-	for _, m := range renames.FindAllSubmatch(text, -1) {
-		if a.namesOurs(m[1]) {
-			return false
-		}
-		came = came || a.namesOurs(m[2]) || a.namesOurs(m[3])
-	}
-	return came
-}
-
-// namesOurs goes by the name without its schema.
-func (a *assembler) namesOurs(written []byte) bool {
-	written = bytes.Trim(written[bytes.LastIndexByte(written, '.')+1:], "`\"")
-	for name := range a.ours {
-		if _, table, _ := strings.Cut(name, "."); strings.EqualFold(table, string(written)) {
-			return true
-		}
-	}
-	return false
 }
 
 // concerns reports whether a statement may be about one of our tables, or all of their schema.
