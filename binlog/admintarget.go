@@ -52,11 +52,10 @@ func (a *Admin) AtGTID(from outbox.Position, text string) (outbox.Position, erro
 	if err != nil {
 		return nil, err
 	}
-	lost, err := ghostsOf(from, set, executed)
+	lost, err := a.ghostsBeside(from, set, executed)
 	if err != nil {
 		return nil, err
 	}
-	addGhosts(executed, from)
 	if ahead := between(set, executed); ahead.text != "" {
 		return nil, aheadOfServer("move to %s: the server has not executed %s", set, ahead.text)
 	}
@@ -68,37 +67,20 @@ func (a *Admin) AtGTID(from outbox.Position, text string) (outbox.Position, erro
 	return p.appendTo(nil), nil
 }
 
-// ghostsOf are what of a set the server does not have, by a position that counts it as published.
-func ghostsOf(from outbox.Position, set, executed gtidSet) (ghostSet, error) {
-	s, ok := set.(*mysqlSet)
-	if !ok || from.IsZero() {
-		return nil, nil
-	}
-	p, err := parsePosition(from)
-	if err != nil {
-		return nil, nil // then it counts as no published transaction
-	}
-	known, err := parseGhosts(p.Ghosts)
-	if err != nil {
+// ghostsBeside are what the server does not have of what a position counts as published. They stay so beside a set, to which
+// they are added, unless it names one whose number the server has: that is another transaction by now. What the position counts as
+// published may be named: it is added to what the server has.
+func (a *Admin) ghostsBeside(from outbox.Position, set, executed gtidSet) (ghostSet, error) {
+	p, ours, known, err := a.standing(from)
+	if p == nil || err != nil {
 		return nil, err
 	}
-	lacking := s.subtract(executed.(*mysqlSet))
-	return known.without(known.all().subtract(lacking)).with(lacking, p), nil
-}
-
-// addGhosts adds what a position counts as published. On MariaDB a server without it is no successor: see proveDomain.
-func addGhosts(executed gtidSet, from outbox.Position) {
-	s, ok := executed.(*mysqlSet)
-	if !ok || from.IsZero() {
-		return
-	}
-	p, err := parsePosition(from)
-	if err != nil || p.Kind != mysqlKind { // then nothing is known to be published
-		return
-	}
-	if ours, err := parseMySQLSet(p.GTID); err == nil {
-		addAll(s, ours)
-	}
+	named, has := set.(*mysqlSet), executed.(*mysqlSet)
+	lacking := named.subtract(has)
+	lost := known.without(named.subtract(lacking))
+	addAll(has, ours)
+	addAll(named, lost.all())
+	return lost.with(common(lacking, ours).(*mysqlSet), p), nil
 }
 
 // AtFile is the position of a pipeline that has published everything before a place, which must be where a
@@ -209,6 +191,11 @@ func (a *Admin) Compare(from, to outbox.Position) (Difference, error) {
 	if err != nil {
 		return Difference{}, err
 	}
+	if at, _, _, err := a.standing(from); err != nil {
+		return Difference{}, err
+	} else if at != nil {
+		p = at
+	}
 	q, err := parsePosition(to)
 	if err != nil {
 		return Difference{}, err
@@ -252,11 +239,11 @@ func (a *Admin) AtMost(to outbox.Position) (string, error) {
 }
 
 func (a *Admin) compareSets(p, q *position) (d Difference, err error) {
-	from, err := parseGTIDSet(p.Kind, p.GTID)
+	from, err := p.seenSet()
 	if err != nil {
 		return d, err
 	}
-	to, err := parseGTIDSet(q.Kind, q.GTID)
+	to, err := q.seenSet()
 	if err != nil {
 		return d, err
 	}

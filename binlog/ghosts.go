@@ -4,6 +4,8 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"outferry/outbox"
 )
 
 // ghosts are transactions that were published and that a promoted server never had, by failover. Where the old source joins
@@ -112,6 +114,60 @@ func (h *session) givenAgain(ours *mysqlSet, a *anchor) (*mysqlSet, error) {
 		err = nil
 	}
 	return again, err
+}
+
+// seenSet is what is processed without the ghosts, whose numbers may stand for others that are not.
+func (p *position) seenSet() (gtidSet, error) {
+	set, err := parseGTIDSet(p.Kind, p.GTID)
+	if err != nil || p.Kind != mysqlKind {
+		return set, err
+	}
+	lost, err := parseGhosts(p.Ghosts)
+	return set.(*mysqlSet).subtract(lost.all()), err
+}
+
+// takeOver settles which of a position that another server was read to are ghosts on this one, which lacks fresh of it. It
+// returns those whose numbers were given again.
+func (h *session) takeOver(pos *position, ours, fresh *mysqlSet, known ghostSet) (*mysqlSet, error) {
+	again, err := h.givenAgain(ours, pos.Anchor)
+	if err == nil {
+		pos.GTID = ours.subtract(again).String()
+		pos.Ghosts = known.without(again).with(fresh, pos).stored()
+	}
+	return again, err
+}
+
+// standing is what a stored position counts as published on this server, as a start would take it; nil where it counts for
+// nothing here.
+func (a *Admin) standing(from outbox.Position) (pos *position, ours *mysqlSet, known ghostSet, err error) {
+	if from.IsZero() {
+		return nil, nil, nil, nil
+	}
+	p, err := parsePosition(from)
+	if err != nil || p.Kind != mysqlKind || !p.ByGTID || a.h.srv.kind != mysqlKind {
+		return nil, nil, nil, nil // then it counts as no published transaction
+	}
+	if ours, err = parseMySQLSet(p.GTID); err != nil {
+		return nil, nil, nil, err
+	}
+	if known, err = parseGhosts(p.Ghosts); err != nil || a.h.sameServer(p) {
+		return p, ours, known, err
+	}
+	executed, _, err := a.h.executed()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	ahead := ours.subtract(executed)
+	if ours.subtract(ahead).isEmpty() { // no successor
+		return p, ours, known, nil
+	}
+	if _, err := a.h.takeOver(p, ours, ahead.subtract(known.all()), known); err != nil {
+		return nil, nil, nil, err
+	}
+	if ours, err = parseMySQLSet(p.GTID); err == nil {
+		known, err = parseGhosts(p.Ghosts)
+	}
+	return p, ours, known, err
 }
 
 // fileOf is the youngest file that was begun before a time, whatever the clocks of two servers say of an hour.

@@ -72,12 +72,10 @@ func (h *session) proveMySQL(pos *position) error {
 	if ours.subtract(ahead).isEmpty() {
 		return lost("mysql.wrong_source", wrongServer, "continue at %s: server %s has none of it", pos, h.srv.uuid)
 	}
-	again, err := h.givenAgain(ours, pos.Anchor)
+	again, err := h.takeOver(pos, ours, fresh, known)
 	if err != nil {
 		return err
 	}
-	pos.GTID = ours.subtract(again).String()
-	pos.Ghosts = known.without(again).with(fresh, pos).stored()
 	if addAll(fresh, again); !fresh.isEmpty() {
 		h.ghosts(fresh.String())
 	}

@@ -26,8 +26,8 @@ func (st *stream) nameWayOn(f *outbox.Fault) {
 	switch {
 	case f.Code == "mysql.part_mismatch" && !st.asm.byGTID:
 		f.Remedy += fmt.Sprintf(": %s--file %s --pos %d", set, st.pos.File, st.pos.Pos)
-	case f.Code == "mysql.part_mismatch" && !st.asm.set.isEmpty():
-		f.Remedy += ": " + set + "--gtid " + st.asm.set.String()
+	case f.Code == "mysql.part_mismatch" && !st.asm.seenSet().isEmpty():
+		f.Remedy += ": " + set + "--gtid " + st.asm.seenSet().String()
 	case f.Code == "mysql.part_mismatch":
 		f.Remedy = "start over with outferry offsets reset " + st.cfg.Name
 	case slices.Contains(passable, f.Code):
@@ -85,9 +85,17 @@ func (st *stream) wayOn() string {
 	return fmt.Sprintf("--file %s --pos %d", next.file, next.pos)
 }
 
-// withOpen is what has been processed and the open transaction.
+// seenSet is what has been processed without the ghosts, whose numbers may stand for others that were not.
+func (a *assembler) seenSet() gtidSet {
+	if s, ok := a.set.(*mysqlSet); ok {
+		return s.subtract(a.ghosts.all())
+	}
+	return a.set.clone()
+}
+
+// withOpen is what has been processed, without the ghosts, and the open transaction.
 func (a *assembler) withOpen() gtidSet {
-	set := a.set.clone()
+	set := a.seenSet()
 	if g := a.tx.head.gtid; a.tx.open && !g.isZero() {
 		set.add(g)
 	}

@@ -75,9 +75,5 @@ func TestAResetBeforeTheFirstRunAfterASetIsNoticed(t *testing.T) {
 func (r *logRig) resetLog() {
 	r.Helper()
 	time.Sleep(1100 * time.Millisecond) // the server tells times in seconds: what is new must not look like what was
-	sql := "RESET MASTER"
-	if strings.HasPrefix(r.my.Version, "9") {
-		sql = "RESET BINARY LOGS AND GTIDS"
-	}
-	r.my.Exec(r.T, sql)
+	r.my.Exec(r.T, resetLog(r.my.Version))
 }
