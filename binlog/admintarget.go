@@ -45,7 +45,7 @@ func (a *Admin) AtGTID(from outbox.Position, text string) (outbox.Position, erro
 	if err != nil {
 		return nil, unusable("name one as the server shows it: SELECT @@GLOBAL."+a.endVariable(), "move by GTID: %w", err)
 	}
-	if !a.ByGTID() {
+	if !a.ByGTID() && !(a.h.srv.byGTID() && a.stored(from).ByGTID) {
 		return nil, unusable("name a place with --file and --pos", "move to %s: the pipeline goes by places in files (gtid_mode or source.mysql.position)", set)
 	}
 	executed, _, err := a.sets()
@@ -60,6 +60,7 @@ func (a *Admin) AtGTID(from outbox.Position, text string) (outbox.Position, erro
 		return nil, aheadOfServer("move to %s: the server has not executed %s", set, ahead.text)
 	}
 	p := a.h.identity(phaseStream)
+	p.ByGTID = true
 	if err := a.h.anchorAtEnd(a.h.cat, p); err != nil { // after the look at the sets, so that all of it is before the anchor
 		return nil, err
 	}
@@ -83,10 +84,23 @@ func (a *Admin) ghostsBeside(from outbox.Position, set, executed gtidSet) (ghost
 	return lost.with(common(lacking, ours).(*mysqlSet), p), nil
 }
 
+// stored is a position as far as it can be read. What it goes by a pipeline goes by, whatever the server and the file say by
+// now, so it may be moved by that too.
+func (a *Admin) stored(from outbox.Position) Place {
+	p, err := ParsePlace(from)
+	if err != nil {
+		return Place{}
+	}
+	return p
+}
+
 // AtFile is the position of a pipeline that has published everything before a place, which must be where a
 // transaction begins or the log ends.
-func (a *Admin) AtFile(file string, pos uint64) (outbox.Position, error) {
+func (a *Admin) AtFile(from outbox.Position, file string, pos uint64) (outbox.Position, error) {
 	p := a.h.identity(phaseStream)
+	if was := a.stored(from); was.File != "" && !was.ByGTID {
+		p.ByGTID = false
+	}
 	if p.ByGTID {
 		return nil, unusable("name a set with --gtid, or set source.mysql.position to file", "move to %s:%d: the server numbers its transactions, and the pipeline goes by that", file, pos)
 	}

@@ -146,7 +146,7 @@ func moved(t *testing.T, d *servers.MySQLDatabase, f *outbox.Fault) outbox.Posit
 		t.Fatal(err)
 	}
 	defer admin.Close()
-	to, err := admin.AtFile(name, pos)
+	to, err := admin.AtFile(nil, name, pos)
 	if err != nil {
 		t.Fatal(err)
 	}

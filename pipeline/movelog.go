@@ -21,7 +21,7 @@ func (c *Claim) planLog(t Target) (*Move, error) {
 	case t.GTID != "":
 		to, err = c.binlog.AtGTID(c.rec.Source(), t.GTID)
 	case t.File != "":
-		to, err = c.binlog.AtFile(t.File, t.Pos)
+		to, err = c.binlog.AtFile(c.rec.Source(), t.File, t.Pos)
 	case t.Now:
 		to, err = c.binlog.Now()
 	default:

@@ -43,7 +43,7 @@ func (c *Claim) locateLog(o *offsets.ConnectOffset) (outbox.Position, error) {
 		return unproven("set heartbeat.interval.ms in the connector, let another transaction follow, stop it and try again; or, where you know that the transaction after it was published whole, outferry offsets set "+c.cfg.Name+" --gtid",
 			"continue at %s:%d: the offset is inside the transaction that begins there (event %d, row %d), and does not say whether that was published whole", l.File, l.Pos, l.Events, l.Rows)
 	case !c.binlog.ByGTID():
-		return c.binlog.AtFile(l.File, l.Pos)
+		return c.binlog.AtFile(nil, l.File, l.Pos)
 	case l.GTIDs == "":
 		return unproven("set the position with outferry offsets set "+c.cfg.Name+" --gtid, or set source.mysql.position to file",
 			"continue at %s:%d: the offset has no gtids, and the pipeline goes by GTID on this server", l.File, l.Pos)

@@ -46,8 +46,8 @@ PostgreSQL:
 
 MySQL and MariaDB:
   --gtid SET     the transactions of SET count as published, and no others
-  --file F --pos N   everything before the place in the log counts as published, where the server has no GTIDs
-                 or source.mysql.position is file
+  --file F --pos N   everything before the place in the log counts as published, where the server has no GTIDs,
+                 source.mysql.position is file, or the stored position is such a place
 
 What is skipped or comes again is said before anything is changed. A running pipeline is refused.
 

@@ -195,6 +195,48 @@ func TestFaultUnderANumberOfAGhostIsPassedByAsItSays(t *testing.T) {
 	})
 }
 
+// TestFaultIsPassedByAsItSaysByWhatThePositionGoesBy, though the file or the server has changed since.
+func TestFaultIsPassedByAsItSaysByWhatThePositionGoesBy(t *testing.T) {
+	eachLog(t, func(t *testing.T, version string) {
+		for _, c := range [][2]string{{"file", "auto"}, {"auto", "file"}} {
+			t.Run(c[0], func(t *testing.T) {
+				r, _ := ownServer(t, servers.MySQLOptions{Version: version})
+				r.my.Exec(t, "GRANT LOCK TABLES ON "+r.my.Name+".* TO outferry")
+				first, second := "source.mysql.position="+c[0], "source.mysql.position="+c[1]
+				r.insert(1)
+				r.runUntil(1, first)
+				r.my.Exec(t, badStatement)
+				r.insert(1)
+				f := r.failure(4, second)
+				r.awaitGone(second)
+				command := r.commandOf(f)
+				r.do("set "+command, "--set", second).want(t, 3, "offsets.unconfirmed", "skipped")
+				r.do("set "+command+" --yes", "--set", second).want(t, 0, "moved")
+				r.runUntil(2, second)
+				r.wantEvents("1-2")
+			})
+		}
+		if strings.HasPrefix(version, "mariadb") {
+			return // it always numbers its transactions
+		}
+		t.Run("gtid_mode", func(t *testing.T) {
+			r, _ := ownServer(t, servers.MySQLOptions{Version: version, NoGTID: true})
+			r.my.Exec(t, "GRANT LOCK TABLES ON "+r.my.Name+".* TO outferry")
+			r.insert(1)
+			r.runUntil(1)
+			r.my.Exec(t, "SET GLOBAL enforce_gtid_consistency = ON, GLOBAL gtid_mode = OFF_PERMISSIVE; SET GLOBAL gtid_mode = ON_PERMISSIVE; SET GLOBAL gtid_mode = ON")
+			r.insert(1)
+			r.my.Exec(t, badStatement)
+			r.insert(1)
+			command := r.commandOf(r.fails("mysql.statement_format"))
+			r.do("set "+command).want(t, 3, "offsets.unconfirmed", "skipped")
+			r.do("set "+command+" --yes").want(t, 0, "moved")
+			r.runUntil(3)
+			r.wantEvents("1-3")
+		})
+	})
+}
+
 func resetLog(version string) string {
 	if version[0] == '9' {
 		return "RESET BINARY LOGS AND GTIDS"
