@@ -53,7 +53,7 @@ func WayOn(pos outbox.Position) string {
 }
 
 func (p *position) gtidFlag() string {
-	set, err := parseGTIDSet(p.Kind, p.GTID)
+	set, err := p.seenSet()
 	if err == nil && p.Part != nil {
 		var open gtidSet
 		if open, err = parseGTIDSet(p.Kind, p.Part.GTID); err == nil {
