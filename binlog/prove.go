@@ -14,9 +14,6 @@ const (
 // prove shows that the log goes on at pos without a gap, or says why that can't be shown. The server refuses
 // some wrong positions, but takes re-used numbers and unknown domains without a word.
 func (h *session) prove(pos *position) error {
-	if pos.Phase == phaseDone {
-		return nil
-	}
 	if pos.Kind != h.srv.kind {
 		return lost("mysql.wrong_source", wrongServer, "continue at %s: the stored position is of %s, the server is %s", pos, pos.Kind, h.srv.kind)
 	}

@@ -154,10 +154,14 @@ func (h *session) begin(ctx context.Context, from outbox.Position) (*position, e
 	if err != nil {
 		return nil, lost("kafka.offset_invalid", "look at it with outferry offsets show, and set it with outferry offsets set", "%w", err)
 	}
+	if pos.Phase == phaseDone {
+		h.log.Info("the snapshot is published already, and source.snapshot asks for nothing more")
+		return pos, outbox.Finished(h.cfg.Source.Snapshot)
+	}
 	if err := h.prove(pos); err != nil {
 		return pos, besideSnapshot(pos, err)
 	}
-	h.warnOfAdded(pos)
+	h.warnOfOthers(pos)
 	return pos, nil
 }
 
@@ -170,11 +174,20 @@ func besideSnapshot(pos *position, err error) error {
 	return err
 }
 
-// warnOfAdded: there is no snapshot of a table that comes later.
-func (h *session) warnOfAdded(pos *position) {
-	for _, t := range h.tableNames() {
-		if pos.Tables != nil && !slices.Contains(pos.Tables, t) {
+// warnOfOthers: there is no snapshot of a table that comes later, and the place of one that goes is kept by nobody.
+func (h *session) warnOfOthers(pos *position) {
+	if pos.Tables == nil {
+		return
+	}
+	now := h.tableNames()
+	for _, t := range now {
+		if !slices.Contains(pos.Tables, t) {
 			h.log.Warn("table added: its rows are streamed from the position on, its older ones are not published", "table", t, "position", pos.String())
+		}
+	}
+	for _, t := range pos.Tables {
+		if !slices.Contains(now, t) {
+			h.log.Warn("table taken out: what is written to it from the position on is passed by, also if it is named again", "table", t, "position", pos.String())
 		}
 	}
 }

@@ -210,3 +210,21 @@ func TestSnapshotGoesOnWithTheSameTablesOnly(t *testing.T) {
 		}
 	})
 }
+
+// TestADoneSnapshotIsNoStream: no one may take for delivered what was committed since.
+func TestADoneSnapshotIsNoStream(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d := servers.MySQL(t, version)
+		d.Exec(t, tablesSQL+"; "+insert("old"))
+		only := func(c *configs.Pipeline) { c.Source.Snapshot = "initial_only" }
+		f := start(t, file(t, d, only), nil, binlog.Options{})
+		f.until("the snapshot is over", func() bool { return strings.Contains(f.last.String(), `"phase":"done"`) })
+		f.stop()
+		wantFault(t, start(t, file(t, d), f.last, binlog.Options{}).fault(), "config.snapshot_done", outbox.Config)
+		again := start(t, file(t, d, only), f.last, binlog.Options{})
+		if err := <-again.ended; err != nil {
+			t.Errorf("nothing more was asked for, and nothing is wrong: %v", err)
+		}
+		again.ended <- nil
+	})
+}

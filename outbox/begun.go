@@ -22,3 +22,13 @@ func (b Begun) Unchanged(now Begun) error {
 		Err:    fmt.Errorf("go on with a snapshot that was begun with source.snapshot %s and source.tables %s", b.Mode, strings.Join(b.Tables, ", ")),
 		Remedy: "start with the former settings until the snapshot is over, then change them; or start over with outferry offsets reset NAME"}
 }
+
+// Finished is the fault of a pipeline that published its snapshot and nothing more, as its file asked, and is asked for more.
+func Finished(mode string) error {
+	if mode == "initial_only" {
+		return nil
+	}
+	return &Fault{Code: "config.snapshot_done", Class: Config,
+		Err:    fmt.Errorf("source.snapshot is %s, but the pipeline has ended as initial_only: what was committed since is in no slot and at no position", mode),
+		Remedy: "start over with outferry offsets reset NAME, which publishes all rows again unless source.snapshot is no_data; or set source.snapshot to initial_only again"}
+}

@@ -65,9 +65,6 @@ func (h *session) prove(ctx context.Context, pos *position) (*position, error) {
 	if err := h.proveIdentity(pos); err != nil {
 		return nil, err
 	}
-	if pos.Phase == phaseDone {
-		return pos, nil
-	}
 	if pos.Phase == phaseSnapshot && h.cfg.Source.Snapshot == "initial_only" {
 		return pos, nil // no slot belongs to it
 	}

@@ -127,7 +127,7 @@ func (h *session) coveringPublication(ctx context.Context, stored bool) (*public
 		}
 		if h.cfg.Source.Postgres.Create && !h.watching {
 			if err := exec(ctx, h.cat, sql); err == nil {
-				h.log.Warn("table added to the publication: its rows are streamed from now on", "publication", pub, "table", t.String())
+				h.log.Info("table added to the publication", "publication", pub, "table", t.String())
 				added = true
 				continue
 			}

@@ -104,8 +104,12 @@ func (h *session) begin(ctx context.Context, from outbox.Position) (*position, e
 	if err != nil {
 		return nil, lost("kafka.offset_invalid", "look at it with outferry offsets show, and set it with outferry offsets set", err)
 	}
-	if pos.Phase == phaseIntent {
+	switch pos.Phase {
+	case phaseIntent:
 		return h.continueIntent(ctx, pos)
+	case phaseDone:
+		h.log.Info("the snapshot is published already, and source.snapshot asks for nothing more")
+		return pos, outbox.Finished(h.cfg.Source.Snapshot)
 	}
 	return h.prove(ctx, pos)
 }
