@@ -84,6 +84,7 @@ func (f *feed) until(what string, done func() bool) {
 		case err := <-f.ended:
 			f.ended <- err
 			f.t.Fatalf("waiting for %s: the source ended: %v", what, err)
+		case <-time.After(50 * time.Millisecond): // what no batch tells may hold now
 		case <-deadline:
 			f.t.Fatalf("waiting for %s: %d rows after %s", what, len(f.rows), sourcetest.Deadline)
 		}

@@ -173,6 +173,38 @@ func TestServersLimitLeavesASnapshotWhole(t *testing.T) {
 	})
 }
 
+// TestServersTimeoutsAreNotOurs: a session takes them over from the server, and a snapshot that must sort or a connection that is
+// idle for a while would end each time.
+func TestServersTimeoutsAreNotOurs(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d := servers.StartMySQL(t, servers.MySQLOptions{Version: version}).Database(t)
+		d.Exec(t, tablesSQL+"; ALTER TABLE outbox ADD COLUMN happened datetime NOT NULL DEFAULT '2024-01-01'")
+		var ids []string
+		for n := range 5002 {
+			ids = append(ids, fmt.Sprintf("old-%04d", n))
+		}
+		bulk(t, d.Connect(t, "app"), ids)
+		limit := "max_execution_time = 1"
+		if isMaria(version) {
+			limit = "max_statement_time = 0.001"
+		}
+		d.Exec(t, "SET GLOBAL wait_timeout = 1, GLOBAL "+limit)
+		looked := make(chan struct{}, 1)
+		looks := func(int64, bool) {
+			select {
+			case looked <- struct{}{}:
+			default:
+			}
+		}
+		f := start(t, file(t, d, func(c *configs.Pipeline) { c.Router.Columns.Timestamp = "happened" }), nil, binlog.Options{Lag: looks})
+		f.until("the snapshot is over", f.streams)
+		if got := idsOf(f.rows); got != strings.Join(ids, " ") {
+			t.Errorf("got %d rows, want %d", len(f.rows), len(ids))
+		}
+		f.until("a look at the log's end", func() bool { return len(looked) > 0 })
+	})
+}
+
 // streams reports whether the last position is that of a stream.
 func (f *feed) streams() bool { return strings.Contains(f.last.String(), `"phase":"stream"`) }
 
