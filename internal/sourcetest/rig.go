@@ -110,6 +110,9 @@ func (rd *Reading) Until(what string, done func(*Feed) bool) *Feed {
 			b.Release()
 		case err := <-rd.ended:
 			rd.ended <- err
+			if len(rd.out) > 0 { // the last that it handed over
+				continue
+			}
 			rd.t.Fatalf("waiting for %s: the source ended: %v", what, err)
 		case <-deadline:
 			rd.t.Fatalf("waiting for %s: %d rows after %s, the last %v", what, len(rd.Feed.IDs), Deadline, tail(rd.Feed.IDs))
@@ -130,6 +133,9 @@ func (rd *Reading) Fault() error {
 			b.Release()
 		case err := <-rd.ended:
 			rd.ended <- err
+			if len(rd.out) > 0 { // the last that it handed over
+				continue
+			}
 			return err
 		case <-deadline:
 			rd.t.Fatalf("the source did not end in %s", Deadline)
