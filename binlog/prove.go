@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+
+	"outferry/outbox"
 )
 
 const (
@@ -18,6 +20,8 @@ func (h *session) prove(pos *position) error {
 		return lost("mysql.wrong_source", wrongServer, "continue at %s: the stored position is of %s, the server is %s", pos, pos.Kind, h.srv.kind)
 	}
 	switch {
+	case pos.Phase == phaseDone:
+		return outbox.Finished(h.cfg.Source.Snapshot)
 	case pos.ByGTID && !h.srv.byGTID():
 		return h.gtidOff(pos)
 	case !pos.ByGTID:

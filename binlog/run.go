@@ -154,12 +154,11 @@ func (h *session) begin(ctx context.Context, from outbox.Position) (*position, e
 	if err != nil {
 		return nil, lost("kafka.offset_invalid", "look at it with outferry offsets show, and set it with outferry offsets set", "%w", err)
 	}
-	if pos.Phase == phaseDone {
-		h.log.Info("the snapshot is published already, and source.snapshot asks for nothing more")
-		return pos, outbox.Finished(h.cfg.Source.Snapshot)
-	}
 	if err := h.prove(pos); err != nil {
 		return pos, besideSnapshot(pos, err)
+	}
+	if pos.Phase == phaseDone {
+		h.log.Info("the snapshot is published already, and source.snapshot asks for nothing more")
 	}
 	h.warnOfOthers(pos)
 	return pos, nil

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pglogrepl"
+
+	"outferry/outbox"
 )
 
 const (
@@ -64,6 +66,9 @@ func (s *Source) slotState(ctx context.Context, c querier, version int) (*slotSt
 func (h *session) prove(ctx context.Context, pos *position) (*position, error) {
 	if err := h.proveIdentity(pos); err != nil {
 		return nil, err
+	}
+	if pos.Phase == phaseDone {
+		return pos, outbox.Finished(h.cfg.Source.Snapshot)
 	}
 	if pos.Phase == phaseSnapshot && h.cfg.Source.Snapshot == "initial_only" {
 		return pos, nil // no slot belongs to it

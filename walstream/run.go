@@ -104,14 +104,13 @@ func (h *session) begin(ctx context.Context, from outbox.Position) (*position, e
 	if err != nil {
 		return nil, lost("kafka.offset_invalid", "look at it with outferry offsets show, and set it with outferry offsets set", err)
 	}
-	switch pos.Phase {
-	case phaseIntent:
+	if pos.Phase == phaseIntent {
 		return h.continueIntent(ctx, pos)
-	case phaseDone:
-		h.log.Info("the snapshot is published already, and source.snapshot asks for nothing more")
-		return pos, outbox.Finished(h.cfg.Source.Snapshot)
 	}
-	return h.prove(ctx, pos)
+	if pos, err = h.prove(ctx, pos); err == nil && pos.Phase == phaseDone {
+		h.log.Info("the snapshot is published already, and source.snapshot asks for nothing more")
+	}
+	return pos, err
 }
 
 // emit hands an empty batch over that only carries a position, and waits until it is durable.
