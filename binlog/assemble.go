@@ -22,6 +22,7 @@ type assembler struct {
 	reshaped func() error                          // and may have changed its columns
 	reused   func(gtid)                            // MariaDB: a number that is not above the last of its domain
 	onePhase func(at place) (bool, error)          // whether the XA transaction there is committed without being prepared
+	whole    func(*transaction) (bool, error)      // MariaDB: whether the open one has its end in the log
 	skipped  func(reason string, n int)
 
 	b        *outbox.Batch
@@ -127,6 +128,20 @@ func (a *assembler) track(h header) {
 	case h.kind != evFormat:
 		a.here.pos += uint64(h.size)
 	}
+}
+
+// fileBegan reads a file's first event. What is open then and must have an end has none.
+func (a *assembler) fileBegan(h header) error {
+	a.track(h)
+	if a.tx.open && a.tx.head.gtid.maria && a.tx.began {
+		if err := a.torn(); err != nil {
+			return err
+		}
+	}
+	if !a.tx.open {
+		a.done = a.here
+	}
+	return nil
 }
 
 // heartbeat notes a place that only the lag is told by.

@@ -175,9 +175,21 @@ func (a *assembler) add(s *shape, op outbox.Op) error {
 	return nil
 }
 
-// decide looks ahead for the fate of an XA transaction whose first rows must go before its end is read.
+// decide looks ahead for the fate of a transaction whose first rows must go before its end is read.
 func (a *assembler) decide() error {
-	if !a.tx.xa || a.tx.rows == 0 {
+	if a.tx.rows == 0 || a.tx.handed > 0 {
+		return nil
+	}
+	if a.whole != nil {
+		whole, err := a.whole(&a.tx)
+		if err != nil {
+			return err
+		}
+		if !whole {
+			return errTorn
+		}
+	}
+	if !a.tx.xa {
 		return nil
 	}
 	one, err := a.onePhase(a.tx.start)

@@ -33,6 +33,11 @@ func (h *session) foresee(a *assembler, from, to place, rows *tableMap) (*foresi
 		start.pos = 4
 	}
 	err := h.readOn(start, func(w *wire) error { return f.read(w, from, to) })
+	for torn(err) {
+		if start, err = h.headAfter(f.here.file); err == nil {
+			err = h.readOn(start, func(w *wire) error { return f.read(w, from, to) })
+		}
+	}
 	var se *serverError
 	if errors.As(err, &se) && se.code == 0 {
 		return f, nil // the end of the log

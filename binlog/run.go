@@ -21,6 +21,7 @@ type session struct {
 	srv  *server
 	ctx  context.Context // of the run, for the looks at the log
 
+	tail      tail // of the file whose transactions were last looked after
 	reuseSaid bool
 }
 

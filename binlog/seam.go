@@ -4,8 +4,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/go-mysql-org/go-mysql/client"
-
 	"outferry/outbox"
 )
 
@@ -16,19 +14,9 @@ func (sn *snapshotReader) readSeam() error {
 	if err != nil {
 		return err
 	}
-	c, err := sn.connect(sn.ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	defer closing(sn.ctx, c)()
-	start := sn.pos
-	if err := sn.requestDump(c, &start, true); err != nil {
-		return err
-	}
 	sn.seam = map[rowKey]struct{}{}
-	seam := &seamReader{snapshotReader: sn, c: c, end: end, keys: map[*outbox.Table][]int{}}
-	if err := seam.read(&start); err != nil {
+	seam := &seamReader{snapshotReader: sn, end: end, keys: map[*outbox.Table][]int{}}
+	if err := seam.read(sn.pos); err != nil {
 		return err
 	}
 	if sn.pos.Snapshot.Rows > 0 || len(sn.seam) > 0 {
@@ -51,14 +39,13 @@ func (sn *snapshotReader) seamEnd() (place, error) {
 // seamReader reads a stretch of the log for its keys alone.
 type seamReader struct {
 	*snapshotReader
-	c    *client.Conn
 	end  place
 	asm  *assembler
 	keys map[*outbox.Table][]int
 }
 
-func (s *seamReader) read(from *position) (err error) {
-	if s.asm, err = s.newAssembler(from); err != nil {
+func (s *seamReader) read(from position) (err error) {
+	if s.asm, err = s.newAssembler(&from); err != nil {
 		return err
 	}
 	if s.asm.b = s.pool.Get(0); s.asm.b == nil {
@@ -67,23 +54,42 @@ func (s *seamReader) read(from *position) (err error) {
 	defer func() { s.asm.b.Release() }()
 	s.asm.turnOver = s.collect
 	s.asm.ended = func() error { return nil }
-	conn := socketOf(s.c)
-	w := newWire(func(free []byte) (int, error) {
+	for err = s.readOn(&from); torn(err); err = s.readOn(&from) {
+		if err = s.passTear(s.asm); err != nil {
+			return err
+		}
+		from.File, from.Pos, from.proven = s.asm.here.file, s.asm.here.pos, true
+	}
+	var f *outbox.Fault
+	switch {
+	case errors.As(err, &f):
+		return err
+	case err != nil:
+		return s.dumpFault(err, &from, false)
+	}
+	_, err = s.collect(0)
+	return err
+}
+
+// readOn reads the log from a position, on a connection of its own.
+func (s *seamReader) readOn(from *position) error {
+	c, err := s.connect(s.ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	defer closing(s.ctx, c)()
+	if err := s.requestDump(c, from, true); err != nil {
+		return err
+	}
+	conn := socketOf(c)
+	return s.events(newWire(func(free []byte) (int, error) {
 		if err := conn.SetReadDeadline(time.Now().Add(s.set.readTimeout)); err != nil {
 			return 0, err
 		}
 		n, err := conn.Read(free)
 		return n, noEnd(err)
-	}, func() error { return nil })
-	if err := s.events(w); err != nil {
-		var f *outbox.Fault
-		if errors.As(err, &f) {
-			return err
-		}
-		return s.dumpFault(err, from, false)
-	}
-	_, err = s.collect(0)
-	return err
+	}, func() error { return nil }))
 }
 
 // events reads until the snapshot's place, or to the end of the log where that comes first.
@@ -99,7 +105,7 @@ func (s *seamReader) events(w *wire) error {
 		}
 		if h.kind == evFormat {
 			if err = w.format(); err == nil {
-				s.asm.track(h)
+				err = s.asm.fileBegan(h)
 			}
 		} else {
 			err = s.asm.event(h, w)

@@ -93,11 +93,7 @@ func (h *session) mariaPoint(at place) (*position, error) {
 	if !pos.ByGTID {
 		return pos, nil
 	}
-	r, err := queryOne(h.cat, fmt.Sprintf("SELECT BINLOG_GTID_POS(%s, %d)", quoteText(at.file), at.pos))
-	if err != nil {
-		return nil, transient("mysql.connection", "ask for the GTIDs at %s: %w", at, err)
-	}
-	set, err := parseMariaSet(r[0])
+	set, err := h.setAt(at)
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,7 @@ type stream struct {
 	handed   string   // position of the last batch
 	handedAt time.Time
 	partial  bool // the last batch ended inside a transaction
+	passed   bool // the place is behind a torn file, which is news without rows too
 	lagAt    time.Time
 	end      place // of the log, then
 	late     bool  // and said so
@@ -141,6 +142,9 @@ func (h *session) newAssembler(pos *position) (*assembler, error) {
 	a.reshaped = func() error { return h.learn(a, a.here, nil) }
 	a.reused = h.warnOfReuse
 	a.onePhase = h.onePhase
+	if h.srv.kind == mariaKind {
+		a.whole = h.whole
+	}
 	a.skipped = func(reason string, n int) {
 		if h.opt.Skipped != nil {
 			h.opt.Skipped(reason, n)
@@ -204,11 +208,7 @@ func (st *stream) fileBegan(h header) error {
 	}
 	st.asm.created = h.when
 	st.handedAt = time.Time{} // the file before it may be purged now: the position moves on at once
-	st.asm.track(h)
-	if !st.asm.tx.open {
-		st.asm.done = st.asm.here
-	}
-	return nil
+	return st.asm.fileBegan(h)
 }
 
 // broken says where in the log an error stands, after handing over what is complete. A fault keeps its
@@ -219,6 +219,8 @@ func (st *stream) broken(err error) error {
 	switch {
 	case st.ctx.Err() != nil:
 		return st.ctx.Err()
+	case torn(err):
+		err = st.tear()
 	case errors.As(err, &se):
 		err = st.dumpFault(err, &st.pos, st.started)
 	case errors.Is(err, errChecksum):
@@ -232,12 +234,25 @@ func (st *stream) broken(err error) error {
 	if st.asm.tx.handed == 0 && st.asm.b != nil {
 		st.asm.undo()
 		st.asm.tx.open = false
-		if b := st.asm.b; len(b.Rows) > 0 {
+		if b := st.asm.b; len(b.Rows) > 0 || st.passed {
 			st.asm.b = nil
 			_ = st.handOver(b, true)
 		}
 	}
 	return err
+}
+
+// tear moves the place behind a torn file, from where the next session asks.
+func (st *stream) tear() error {
+	if err := st.passTear(st.asm); err != nil {
+		var f *outbox.Fault
+		if errors.As(err, &f) {
+			st.nameWayOn(f)
+		}
+		return err
+	}
+	st.passed = true
+	return transient("mysql.connection", "read the log: the server ended it where it crashed, going on at %s", st.asm.done)
 }
 
 // ended is called at the end of each transaction with rows.

@@ -192,6 +192,7 @@ func (p *Pipeline) pause(ctx context.Context, err error) bool {
 func (p *Pipeline) sayWaiting(f *outbox.Fault) {
 	if args := said(f); !p.waiting.For(p.log, "waiting", f.Code, args...) {
 		p.waiting.Still(p.log, "still waiting", args...)
+		p.log.Debug("waiting", args...) // one code has several texts
 	}
 }
 

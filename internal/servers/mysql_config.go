@@ -64,7 +64,9 @@ func (m *mysqlServer) settings() ([]string, error) {
 	if o.RowMetadata != "" {
 		lines = append(lines, "binlog_row_metadata = "+o.RowMetadata)
 	}
-	if !o.Durable {
+	if o.Durable {
+		lines = append(lines, "sync_binlog = 1") // MariaDB's default is 0
+	} else {
 		lines = append(lines, "sync_binlog = 0", "innodb_flush_log_at_trx_commit = 2")
 	}
 	lines = append(lines, m.ownSettings()...)
