@@ -39,7 +39,7 @@ func ownServer(t *testing.T, o servers.MySQLOptions, more ...string) (*logRig, *
 
 func (r *logRig) maria() bool { return strings.HasPrefix(r.my.Version, "mariadb") }
 
-// moveTo has the pipeline's file lead to another server.
+// moveTo has the pipeline's file lead to another server, and what is written from now on go there.
 func (r *logRig) moveTo(from, to *servers.MySQLServer) {
 	r.Helper()
 	text, err := os.ReadFile(r.file)
@@ -50,6 +50,7 @@ func (r *logRig) moveTo(from, to *servers.MySQLServer) {
 	if err := os.WriteFile(r.file, text, 0o600); err != nil {
 		r.Fatal(err)
 	}
+	r.my = &servers.MySQLDatabase{Version: to.Version, Name: r.my.Name, Port: to.Port}
 }
 
 // insert commits one transaction of n rows, whose payloads count up.

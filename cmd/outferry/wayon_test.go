@@ -38,8 +38,7 @@ func TestWhatCantBePublishedIsPassedByAsTheFaultSays(t *testing.T) {
 			r.insert(1)
 			want = append(want, fmt.Sprint(r.next))
 			command := r.commandOf(r.fails(code))
-			r.do("set "+command).want(t, 3, "offsets.unconfirmed", "skipped")
-			r.do("set "+command+" --yes").want(t, 0, "moved")
+			r.moves(command, "skipped")
 			r.runUntil(r.next)
 			r.wantEvents(want...)
 		}
@@ -70,17 +69,15 @@ func TestFaultInsideATransactionWithholdsNothingBeforeIt(t *testing.T) {
 // the log. What lies before that has no outbox rows, and may be read again.
 func TestRowThatKafkaRefusesIsPassedByAsTheDocsSay(t *testing.T) {
 	eachPosition(t, func(t *testing.T, r *logRig) {
-		r.my.Exec(t, "CREATE TABLE plain (n int)")
 		r.insert(1)
 		r.runUntil(1)
-		r.my.Exec(t, "INSERT INTO plain VALUES (1)")
+		r.elsewhere()
 		r.my.Exec(t, "INSERT INTO outbox VALUES ('large', 'x', 'k', 't', repeat('x', 10000))")
 		last := r.executed()
 		file, pos := r.end()
-		r.my.Exec(t, "INSERT INTO plain VALUES (2)")
+		r.elsewhere()
 		r.insert(1)
-		f := r.failure(1, "kafka.max_record=2KiB")
-		r.awaitGone()
+		f := r.failure(1, small)
 		if f.Code != "row.record_too_large" {
 			t.Fatal(f)
 		}
@@ -96,7 +93,7 @@ func TestRowThatKafkaRefusesIsPassedByAsTheDocsSay(t *testing.T) {
 			command = "--gtid " + at.GTID + "," + strings.Replace(last, ":1-", ":", 1)
 		}
 		r.do("set "+command+" --accept-gap --yes").want(t, 0, "skipped", "moved")
-		r.runUntil(2, "kafka.max_record=2KiB")
+		r.runUntil(2, small)
 		r.wantEvents("1-2")
 	})
 }
@@ -110,18 +107,12 @@ func TestFaultBehindAFailoverIsPassedByAsItSays(t *testing.T) {
 		}
 		for _, first := range []bool{false, true} {
 			t.Run(fmt.Sprintf("first=%v", first), func(t *testing.T) { // what the new source has; then the stored position is of the old one
-				r, source := ownServer(t, servers.MySQLOptions{Version: version})
-				replica := source.Replica()
-				r.insert(1)
-				r.runUntil(1)
-				replica.CatchUp(t, source)
-				replica.Promote()
+				r, source, replica := promotedServer(t, version)
 				r.insert(1) // the ghost
 				r.runUntil(2)
 				source.Stop()
 				old := r.my
 				r.moveTo(source, replica)
-				r.my = &servers.MySQLDatabase{Version: version, Name: old.Name, Port: replica.Port}
 				if !first {
 					r.insert(1)
 				}
@@ -156,12 +147,7 @@ func TestFaultUnderANumberOfAGhostIsPassedByAsItSays(t *testing.T) {
 		}
 		for name, sql := range cases {
 			t.Run(name, func(t *testing.T) {
-				r, source := ownServer(t, servers.MySQLOptions{Version: version})
-				replica := source.Replica()
-				r.insert(1)
-				r.runUntil(1)
-				replica.CatchUp(t, source)
-				replica.Promote()
+				r, source, replica := promotedServer(t, version)
 				for range 5 {
 					r.insert(1) // the ghosts
 				}
@@ -169,21 +155,18 @@ func TestFaultUnderANumberOfAGhostIsPassedByAsItSays(t *testing.T) {
 				time.Sleep(1100 * time.Millisecond) // as long as no copy takes
 				old := r.my
 				r.moveTo(source, replica)
-				r.my = &servers.MySQLDatabase{Version: version, Name: old.Name, Port: replica.Port}
 				r.insert(1)
 				r.runUntil(7)
 				old.Exec(t, "SET sql_log_bin = 0; DELETE FROM outbox; SET sql_log_bin = 1; "+resetLog(version))
 				old.Exec(t, "SET GLOBAL gtid_purged = '"+r.executed()+"'")
 				r.moveTo(replica, source)
-				r.my = old
 				r.insert(1)
 				r.my.Exec(t, sql)
 				for range 2 {
 					r.insert(1)
 				}
 				command := r.commandOf(r.fails("mysql.statement_format"))
-				r.do("set "+command).want(t, 3, "offsets.unconfirmed", "skipped: 1 transaction, ")
-				r.do("set "+command+" --yes").want(t, 0, "moved")
+				r.moves(command, "skipped: 1 transaction, ")
 				r.runUntil(r.next)
 				for range 4 {
 					r.insert(1) // under the last of the numbers, and behind them
@@ -207,11 +190,8 @@ func TestFaultIsPassedByAsItSaysByWhatThePositionGoesBy(t *testing.T) {
 				r.runUntil(1, first)
 				r.my.Exec(t, badStatement)
 				r.insert(1)
-				f := r.failure(4, second)
-				r.awaitGone(second)
-				command := r.commandOf(f)
-				r.do("set "+command, "--set", second).want(t, 3, "offsets.unconfirmed", "skipped")
-				r.do("set "+command+" --yes", "--set", second).want(t, 0, "moved")
+				command := r.commandOf(r.failure(4, second))
+				r.moves(command, "skipped", "--set", second)
 				r.runUntil(2, second)
 				r.wantEvents("1-2")
 			})
@@ -229,8 +209,7 @@ func TestFaultIsPassedByAsItSaysByWhatThePositionGoesBy(t *testing.T) {
 			r.my.Exec(t, badStatement)
 			r.insert(1)
 			command := r.commandOf(r.fails("mysql.statement_format"))
-			r.do("set "+command).want(t, 3, "offsets.unconfirmed", "skipped")
-			r.do("set "+command+" --yes").want(t, 0, "moved")
+			r.moves(command, "skipped")
 			r.runUntil(3)
 			r.wantEvents("1-3")
 		})
@@ -276,8 +255,7 @@ func TestAnotherTransactionThanTheOneInPart(t *testing.T) {
 		r.plant(rec.Marshal())
 		r.insert(2)
 		command := r.commandOf(r.fails("mysql.part_mismatch"))
-		r.do("set "+command).want(t, 3, "offsets.unconfirmed", "published in part")
-		r.do("set "+command+" --yes").want(t, 0, "moved")
+		r.moves(command, "published in part")
 		r.runUntil(3)
 		r.wantEvents("1-3")
 	})
@@ -296,8 +274,7 @@ func TestAnotherTransactionThanTheOneInPartOnPostgres(t *testing.T) {
 		t.Fatal(fault)
 	}
 	command := r.commandOf(fault)
-	r.do("set "+command).want(t, 3, "offsets.unconfirmed", "published in part")
-	r.do("set "+command+" --yes").want(t, 0, "moved")
+	r.moves(command, "published in part")
 	r.runUntil(3)
 	r.wantEvents("1-3")
 }
@@ -328,11 +305,36 @@ func eachPosition(t *testing.T, test func(t *testing.T, r *logRig)) {
 	})
 }
 
+// promotedServer is a rig on a server of its own, and a replica that has its one row and was promoted.
+func promotedServer(t *testing.T, version string) (r *logRig, source, replica *servers.MySQLServer) {
+	t.Helper()
+	r, source = ownServer(t, servers.MySQLOptions{Version: version})
+	replica = source.Replica()
+	r.insert(1)
+	r.runUntil(1)
+	replica.CatchUp(t, source)
+	replica.Promote()
+	return r, source, replica
+}
+
+// elsewhere commits what has no row of the outbox table.
+func (r *logRig) elsewhere() {
+	r.Helper()
+	r.my.Exec(r.T, "CREATE TABLE IF NOT EXISTS plain (n int); INSERT INTO plain VALUES (1)")
+}
+
+// failure leaves no reader on the server.
+func (r *logRig) failure(code int, set ...string) *outbox.Fault {
+	r.Helper()
+	f := r.rig.failure(code, set...)
+	r.awaitGone(set...)
+	return f
+}
+
 // fails runs the pipeline until a fault ends it.
 func (r *logRig) fails(code string) *outbox.Fault {
 	r.Helper()
 	f := r.failure(4)
-	r.awaitGone()
 	if f.Code != code {
 		r.Fatalf("%v, want %s", f, code)
 	}
@@ -347,6 +349,13 @@ func (r *rig) commandOf(f *outbox.Fault) string {
 		r.Fatalf("%s: no command in %q", f.Code, f.Remedy)
 	}
 	return command
+}
+
+// moves follows a command that asks first, and says what will come of it.
+func (r *rig) moves(command, effect string, more ...string) {
+	r.Helper()
+	r.do("set "+command, more...).want(r.T, 3, "offsets.unconfirmed", effect)
+	r.do("set "+command+" --yes", more...).want(r.T, 0, "moved")
 }
 
 // failure is the fault that ends a run of the pipeline with an exit code.
