@@ -9,10 +9,7 @@ import (
 
 func TestKillingTheBrokerLosesAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
-	broker := servers.StartKafka(t, servers.KafkaOptions{})
-	s := newStage(t, options{broker: broker})
-	i := s.run()
-	i.streaming(30 * time.Second)
+	s, i := streamingToItsKafka(t)
 	tr := s.load(200)
 	kills := rounds(10, 40)
 	for n := range kills {
@@ -20,9 +17,9 @@ func TestKillingTheBrokerLosesAndRepeatsNothing(t *testing.T) {
 			i.delivers(time.Minute)
 		}
 		some(500*time.Millisecond, 2*time.Second)
-		broker.Kill()
+		s.broker.Kill()
 		some(0, time.Second)
-		broker.Start()
+		s.broker.Start()
 	}
 	i.streaming(time.Minute)
 	r := tr.verdict()

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -123,22 +124,8 @@ func (i *instance) delivers(within time.Duration) {
 	servers.Eventually(i.t, within, filepath.Base(i.log)+" delivers", func() bool { return i.delivered() > before })
 }
 
-// delivered counts the database transactions that Kafka has, by the instance's metrics.
-func (i *instance) delivered() (n float64) {
-	client := http.Client{Timeout: time.Second}
-	resp, err := client.Get("http://" + i.http + "/metrics")
-	if err != nil {
-		return 0
-	}
-	defer resp.Body.Close()
-	lines := bufio.NewScanner(resp.Body)
-	for lines.Scan() {
-		if text := lines.Text(); strings.HasPrefix(text, "outferry_transactions_total{") {
-			_, _ = fmt.Sscan(text[strings.LastIndexByte(text, ' '):], &n)
-		}
-	}
-	return n
-}
+// delivered counts the database transactions that Kafka has, by the instance's metrics; 0 while nobody answers.
+func (i *instance) delivered() float64 { return max(i.metric("outferry_transactions_total{"), 0) }
 
 // takesOver ends the other's turn and waits until this instance streams and delivers, which it may have done before.
 func (i *instance) takesOver(within time.Duration, end func()) {
@@ -154,23 +141,44 @@ func (i *instance) takesOver(within time.Duration, end func()) {
 
 // state is the pipeline's: ready (it streams), standby, waiting, failed; empty while nobody answers.
 func (i *instance) state() string {
-	client := http.Client{Timeout: time.Second}
-	resp, err := client.Get("http://" + i.http + "/readyz")
-	if err != nil {
-		return ""
-	}
-	defer resp.Body.Close()
-	var body struct {
+	_, body := i.get("/readyz")
+	var answer struct {
 		Ready    bool
 		NotReady []struct{ State string } `json:"not_ready"`
 	}
-	switch err := json.NewDecoder(resp.Body).Decode(&body); {
-	case err != nil || !body.Ready && len(body.NotReady) == 0:
+	switch err := json.Unmarshal([]byte(body), &answer); {
+	case err != nil || !answer.Ready && len(answer.NotReady) == 0:
 		return ""
-	case body.Ready:
+	case answer.Ready:
 		return "ready"
 	}
-	return body.NotReady[0].State
+	return answer.NotReady[0].State
+}
+
+// get asks the instance.
+func (i *instance) get(path string) (code int, body string) {
+	client := http.Client{Timeout: time.Second}
+	resp, err := client.Get("http://" + i.http + path)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(b)
+}
+
+// metric is the value of the first series that has a text in its name and labels; -1 when there is none.
+func (i *instance) metric(part string) float64 {
+	_, body := i.get("/metrics")
+	lines := bufio.NewScanner(strings.NewReader(body))
+	for lines.Scan() {
+		if text := lines.Text(); !strings.HasPrefix(text, "#") && strings.Contains(text, part) {
+			n := -1.0
+			_, _ = fmt.Sscan(text[strings.LastIndexByte(text, ' '):], &n)
+			return n
+		}
+	}
+	return -1
 }
 
 // resident is the memory of the process in bytes.

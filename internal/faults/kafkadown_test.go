@@ -1,9 +1,6 @@
 package faults
 
 import (
-	"bufio"
-	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -15,15 +12,12 @@ import (
 // While no broker answers, an open Kafka transaction waits for as long as it takes. Whoever asks must hear of it.
 func TestWhoWaitsForKafkaSaysSo(t *testing.T) {
 	t.Parallel()
-	broker := servers.StartKafka(t, servers.KafkaOptions{})
-	s := newStage(t, options{broker: broker})
-	i := s.run()
-	i.streaming(time.Minute)
+	s, i := streamingToItsKafka(t)
 	s.insert(1)
 	s.arrived(1)
 	servers.Eventually(t, time.Minute, "the lag is known", func() bool { return i.metric("outferry_source_lag_seconds{") >= 0 })
 
-	broker.Kill()
+	s.broker.Kill()
 	s.insert(2)
 	servers.Eventually(t, 30*time.Second, "it waits", func() bool { return i.state() == "waiting" })
 	if code, body := i.get("/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "[kafka.unreachable]") {
@@ -40,7 +34,7 @@ func TestWhoWaitsForKafkaSaysSo(t *testing.T) {
 		t.Errorf("it is %s, and said %d times that it waits", state, n)
 	}
 
-	broker.Start()
+	s.broker.Start()
 	servers.Eventually(t, time.Minute, "it goes on", func() bool { return i.state() == "ready" && i.said("]  going on: ") == 1 })
 	s.arrived(3)
 	servers.Eventually(t, time.Minute, "the lag is over", func() bool { return i.metric("outferry_source_lag_seconds{") < 15 })
@@ -53,48 +47,19 @@ func TestWhoWaitsForKafkaSaysSo(t *testing.T) {
 // A stop does not wait for Kafka longer than service.shutdown_timeout, and what was not committed comes again.
 func TestAStopWhileItWaitsForKafkaLosesNothing(t *testing.T) {
 	t.Parallel()
-	broker := servers.StartKafka(t, servers.KafkaOptions{})
-	s := newStage(t, options{broker: broker})
-	i := s.run("service.shutdown_timeout=2s")
-	i.streaming(time.Minute)
+	s, i := streamingToItsKafka(t, "service.shutdown_timeout=2s")
 	s.insert(1) // the topic is known
 	s.arrived(1)
-	broker.Kill()
+	s.broker.Kill()
 	s.insert(2)
 	servers.Eventually(t, 30*time.Second, "it waits", func() bool { return i.state() == "waiting" })
 	if code := i.stop(); code != 1 || i.said("shutdown.not_drained") == 0 {
 		t.Errorf("exit code %d after SIGTERM", code)
 	}
-	broker.Start()
+	s.broker.Start()
 	i = s.run()
 	s.arrived(3)
 	if code := i.stop(); code != 0 {
 		t.Errorf("exit code %d after SIGTERM", code)
 	}
-}
-
-// get asks the instance.
-func (i *instance) get(path string) (code int, body string) {
-	client := http.Client{Timeout: time.Second}
-	resp, err := client.Get("http://" + i.http + path)
-	if err != nil {
-		return 0, err.Error()
-	}
-	defer resp.Body.Close()
-	b, _ := io.ReadAll(resp.Body)
-	return resp.StatusCode, string(b)
-}
-
-// metric is the value of the first series that has a text in its name and labels; -1 when there is none.
-func (i *instance) metric(part string) float64 {
-	_, body := i.get("/metrics")
-	lines := bufio.NewScanner(strings.NewReader(body))
-	for lines.Scan() {
-		if text := lines.Text(); !strings.HasPrefix(text, "#") && strings.Contains(text, part) {
-			n := -1.0
-			_, _ = fmt.Sscan(text[strings.LastIndexByte(text, ' '):], &n)
-			return n
-		}
-	}
-	return -1
 }

@@ -4,8 +4,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"outferry/internal/servers"
 )
 
 func TestAPauseOfTheProcessLosesAndRepeatsNothing(t *testing.T) {
@@ -30,16 +28,13 @@ func TestAPauseOfTheProcessLosesAndRepeatsNothing(t *testing.T) {
 
 func TestAPauseOfTheBrokerLosesAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
-	broker := servers.StartKafka(t, servers.KafkaOptions{})
-	s := newStage(t, options{broker: broker})
-	i := s.run()
-	i.streaming(time.Minute)
+	s, i := streamingToItsKafka(t)
 	tr := s.load(200)
 	pause := time.Duration(rounds(10, 90)) * time.Second
 	some(time.Second, 2*time.Second)
-	broker.Pause()
+	s.broker.Pause()
 	some(pause, pause+time.Second)
-	broker.Resume()
+	s.broker.Resume()
 	some(time.Second, 2*time.Second)
 	i.streaming(2 * time.Minute)
 	tr.verdict()

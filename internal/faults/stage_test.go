@@ -65,6 +65,15 @@ func newStage(t *testing.T, o options) *stage {
 	return s
 }
 
+// streamingToItsKafka is a stage on a broker of its own, and an instance on it that streams.
+func streamingToItsKafka(t *testing.T, set ...string) (*stage, *instance) {
+	t.Helper()
+	s := newStage(t, options{broker: servers.StartKafka(t, servers.KafkaOptions{})})
+	i := s.run(set...)
+	i.streaming(time.Minute)
+	return s, i
+}
+
 func (s *stage) tables() feedcheck.Tables {
 	t := feedcheck.Tables{Payload: s.opts.payload}
 	if t.Payload == "" && s.my != nil {
