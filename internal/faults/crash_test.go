@@ -58,7 +58,5 @@ func TestCrashesOfTheDatabaseLoseAndRepeatNothing(t *testing.T) {
 	if n := i.said("source: streaming:"); n < crashes/2 {
 		t.Errorf("streamed %d times: the crashes were not felt", n)
 	}
-	if code := i.stop(); code != 0 {
-		t.Errorf("exit code %d after SIGTERM", code)
-	}
+	i.stopsInOrder()
 }

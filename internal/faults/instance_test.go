@@ -80,6 +80,13 @@ func (i *instance) stop() int {
 	return i.ended(45 * time.Second)
 }
 
+func (i *instance) stopsInOrder() {
+	i.t.Helper()
+	if code := i.stop(); code != 0 {
+		i.t.Errorf("exit code %d after SIGTERM", code)
+	}
+}
+
 // ended waits for the end and returns the exit code.
 func (i *instance) ended(within time.Duration) int {
 	i.t.Helper()

@@ -38,9 +38,7 @@ func TestWhoWaitsForKafkaSaysSo(t *testing.T) {
 	servers.Eventually(t, time.Minute, "it goes on", func() bool { return i.state() == "ready" && i.said("]  going on: ") == 1 })
 	s.arrived(3)
 	servers.Eventually(t, time.Minute, "the lag is over", func() bool { return i.metric("outferry_source_lag_seconds{") < 15 })
-	if code := i.stop(); code != 0 {
-		t.Errorf("exit code %d after SIGTERM", code)
-	}
+	i.stopsInOrder()
 	s.arrived(3)
 }
 
@@ -59,7 +57,5 @@ func TestAStopWhileItWaitsForKafkaLosesNothing(t *testing.T) {
 	s.broker.Start()
 	i = s.run()
 	s.arrived(3)
-	if code := i.stop(); code != 0 {
-		t.Errorf("exit code %d after SIGTERM", code)
-	}
+	i.stopsInOrder()
 }

@@ -45,9 +45,7 @@ func TestLostAnswersOfKafkaRepeatNothing(t *testing.T) {
 			tr.verdict()
 		})
 	}
-	if code := i.stop(); code != 0 {
-		t.Errorf("exit code %d after SIGTERM", code)
-	}
+	i.stopsInOrder()
 }
 
 // The broker commits, nobody hears of it, and the link stays down, at times for longer than the instance lives:
@@ -79,9 +77,7 @@ func TestACommitThatNobodyHeardOfIsNotRepeated(t *testing.T) {
 		i.streaming(time.Minute)
 	}
 	tr.verdict()
-	if code := i.stop(); code != 0 {
-		t.Errorf("exit code %d after SIGTERM", code)
-	}
+	i.stopsInOrder()
 }
 
 // A new instance comes while the old one's commit is still on its way.

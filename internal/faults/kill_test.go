@@ -31,9 +31,7 @@ func (s *stage) killed(kills, published int) {
 	r := tr.verdict()
 	s.require("instances that published", int64(r.Stats.Instances), int64(published))
 	s.require("records of aborted transactions", r.Stats.AbortedRecords, 1)
-	if code := i.stop(); code != 0 {
-		s.t.Errorf("exit code %d after SIGTERM", code)
-	}
+	i.stopsInOrder()
 }
 
 func TestKillingTheProcessAsItStartsLosesAndRepeatsNothing(t *testing.T) {

@@ -76,8 +76,6 @@ func TestFailoverToAReplicaOfMySQLLosesAndRepeatsNothing(t *testing.T) {
 		}
 		i.streaming(time.Minute)
 		tr.verdict()
-		if code := i.stop(); code != 0 {
-			t.Errorf("exit code %d after SIGTERM", code)
-		}
+		i.stopsInOrder()
 	})
 }

@@ -35,9 +35,7 @@ func TestResetsOfBothLinksLoseAndRepeatNothing(t *testing.T) {
 	tr.verdict()
 	s.require("connections to the database that were cut", db.Cuts.Load(), 20)
 	s.require("connections to Kafka that were cut", kafka.Cuts.Load(), 10)
-	if code := i.stop(); code != 0 {
-		t.Errorf("exit code %d after SIGTERM", code)
-	}
+	i.stopsInOrder()
 }
 
 // Whatever part of a message came before the connection ended is not taken for a message.

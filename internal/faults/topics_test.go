@@ -90,9 +90,7 @@ func TestAMissingTopicIsWaitedForOrMade(t *testing.T) {
 	}
 	s.makeTopic(topic, nil)
 	s.arrived(5)
-	if code := i.stop(); code != 0 {
-		t.Errorf("exit code %d after SIGTERM", code)
-	}
+	i.stopsInOrder()
 	i = s.run("kafka.topics.partitions=4", "kafka.topics.replication_factor=1")
 	s.db.Exec(t, "INSERT INTO outbox SELECT gen_random_uuid(), 'parcel', 'k', 'placed', 'payload'")
 	s.arrived(6)
@@ -123,9 +121,7 @@ func TestATopicDeletedAndMadeAgainGetsWhatFollows(t *testing.T) {
 			s.arrived(10)
 			s.insert(10)
 			s.arrived(20)
-			if code := i.stop(); code != 0 {
-				t.Errorf("exit code %d after SIGTERM", code)
-			}
+			i.stopsInOrder()
 		})
 	}
 }
