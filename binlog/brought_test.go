@@ -1,19 +1,14 @@
 package binlog_test
 
 import (
-	"bytes"
-	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
-	"github.com/hashicorp/go-hclog"
-
 	"outferry/binlog"
 	"outferry/internal/servers"
-	"outferry/outbox"
 )
 
 // TestRowsThatNoInsertBroughtAreSaid: a statement is all that the log has of them.
@@ -21,10 +16,11 @@ func TestRowsThatNoInsertBroughtAreSaid(t *testing.T) {
 	each(t, func(t *testing.T, version string) {
 		m := servers.StartMySQL(t, servers.MySQLOptions{Version: version, RowMetadata: "FULL"})
 		const partition = " PARTITION BY KEY (id) PARTITIONS 1; "
-		cases := map[string]struct {
+		type change struct {
 			sql  string
 			said bool
-		}{
+		}
+		cases := map[string]change{
 			"exchange":       {"ALTER TABLE outbox" + partition + "ALTER TABLE outbox EXCHANGE PARTITION p0 WITH TABLE side", true},
 			"exchanged with": {"ALTER TABLE side" + partition + "ALTER TABLE side EXCHANGE PARTITION p0 WITH TABLE outbox", true},
 			"rename":         {"RENAME TABLE outbox TO former; RENAME TABLE `side` TO `outbox`", true},
@@ -42,16 +38,10 @@ func TestRowsThatNoInsertBroughtAreSaid(t *testing.T) {
 			"column":         {"ALTER TABLE outbox ADD COLUMN extra int; ALTER TABLE outbox RENAME COLUMN extra TO more", false},
 		}
 		if isMaria(version) {
-			cases["setting"] = struct {
-				sql  string
-				said bool
-			}{"RENAME TABLE outbox TO former; SET STATEMENT lock_wait_timeout = 9 FOR ALTER TABLE IF EXISTS side WAIT 9 RENAME outbox, FORCE", true}
+			cases["setting"] = change{"RENAME TABLE outbox TO former; SET STATEMENT lock_wait_timeout = 9 FOR ALTER TABLE IF EXISTS side WAIT 9 RENAME outbox, FORCE", true}
 		}
 		if version == "mariadb11" {
-			cases["convert"] = struct {
-				sql  string
-				said bool
-			}{"DROP TABLE outbox; CREATE TABLE outbox LIKE side; ALTER TABLE outbox PARTITION BY RANGE COLUMNS (id) (PARTITION p0 VALUES LESS THAN ('p')); ALTER TABLE outbox CONVERT TABLE side TO PARTITION p1 VALUES LESS THAN ('z')", true}
+			cases["convert"] = change{"DROP TABLE outbox; CREATE TABLE outbox LIKE side; ALTER TABLE outbox PARTITION BY RANGE COLUMNS (id) (PARTITION p0 VALUES LESS THAN ('p')); ALTER TABLE outbox CONVERT TABLE side TO PARTITION p1 VALUES LESS THAN ('z')", true}
 		}
 		for what, c := range cases {
 			t.Run(what, func(t *testing.T) {
@@ -67,11 +57,7 @@ func TestRowsThatNoInsertBroughtAreSaid(t *testing.T) {
 				if n := d.Text(t, "SELECT COUNT(*) FROM outbox"); n != "2" && c.said {
 					t.Fatalf("%s rows in the outbox, want 2", n)
 				}
-				var log bytes.Buffer
-				f = &feed{t: t, src: binlog.New(file(t, d, noData), hclog.New(&hclog.LoggerOptions{Output: &log}), binlog.Options{}), out: make(chan *outbox.Batch, 1), ended: make(chan error, 1)}
-				ctx, cancel := context.WithCancel(t.Context())
-				f.cancel = cancel
-				go func() { f.ended <- f.src.Run(ctx, at, f.out) }()
+				f, log := startSaying(t, file(t, d, noData), at)
 				f.until("the last row", func() bool { return len(f.rows) > 0 && f.rows[len(f.rows)-1].get("id") == "last" })
 				f.stop()
 				if said := strings.Contains(log.String(), "code=mysql.rows_unlogged"); said != c.said {

@@ -1,12 +1,15 @@
 package binlog_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/go-hclog"
 
 	"outferry/binlog"
 	"outferry/configs"
@@ -39,8 +42,20 @@ type feed struct {
 
 func start(t *testing.T, cfg *configs.Pipeline, from outbox.Position, opt binlog.Options) *feed {
 	t.Helper()
+	return run(t, binlog.New(cfg, testLog(t), opt), from)
+}
+
+// startSaying keeps what the source says, to be read when it has stopped.
+func startSaying(t *testing.T, cfg *configs.Pipeline, from outbox.Position) (*feed, *bytes.Buffer) {
+	t.Helper()
+	var log bytes.Buffer
+	return run(t, binlog.New(cfg, hclog.New(&hclog.LoggerOptions{Output: &log}), binlog.Options{}), from), &log
+}
+
+func run(t *testing.T, src *binlog.Source, from outbox.Position) *feed {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	f := &feed{t: t, cancel: cancel, src: binlog.New(cfg, testLog(t), opt), out: make(chan *outbox.Batch, 1), ended: make(chan error, 1)}
+	f := &feed{t: t, cancel: cancel, src: src, out: make(chan *outbox.Batch, 1), ended: make(chan error, 1)}
 	go func() { f.ended <- f.src.Run(ctx, from, f.out) }()
 	t.Cleanup(f.stop)
 	return f

@@ -1,16 +1,12 @@
 package binlog_test
 
 import (
-	"bytes"
-	"context"
 	"fmt"
 	"math/rand"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/hashicorp/go-hclog"
 
 	"outferry/binlog"
 	"outferry/configs"
@@ -156,14 +152,9 @@ func TestPreparedBeforeTheFirstStartIsSaid(t *testing.T) {
 			d.Exec(t, "GRANT XA_RECOVER_ADMIN ON *.* TO outferry")
 		}
 		said := func() string {
-			var log bytes.Buffer
-			src := binlog.New(file(t, d, noData), hclog.New(&hclog.LoggerOptions{Output: &log}), binlog.Options{})
-			ctx, cancel := context.WithCancel(t.Context())
-			out, ended := make(chan *outbox.Batch), make(chan error, 1)
-			go func() { ended <- src.Run(ctx, nil, out) }()
-			(<-out).Release()
-			cancel()
-			<-ended
+			f, log := startSaying(t, file(t, d, noData), nil)
+			f.begun()
+			f.stop()
 			return log.String()
 		}
 		if text := said(); strings.Contains(text, "XA transactions are prepared") {

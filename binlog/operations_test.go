@@ -1,8 +1,6 @@
 package binlog_test
 
 import (
-	"bytes"
-	"context"
 	"fmt"
 	"regexp"
 	"runtime"
@@ -10,8 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/hashicorp/go-hclog"
 
 	"outferry/binlog"
 	"outferry/configs"
@@ -199,15 +195,11 @@ func TestAddedTableIsSaid(t *testing.T) {
 			if i == 2 {
 				two = func(*configs.Pipeline) {}
 			}
-			var log bytes.Buffer
-			src := &feed{t: t, src: binlog.New(file(t, d, noData, two), hclog.New(&hclog.LoggerOptions{Output: &log}), binlog.Options{}), out: make(chan *outbox.Batch, 1), ended: make(chan error, 1)}
-			ctx, cancel := context.WithCancel(t.Context())
-			src.cancel = cancel
-			go func() { src.ended <- src.src.Run(ctx, at, src.out) }()
+			f, log := startSaying(t, file(t, d, noData, two), at)
 			d.Exec(t, insert(fmt.Sprintf("a%d", i)))
-			src.wait(1 + want)
-			src.stop()
-			at = src.last
+			f.wait(1 + want)
+			f.stop()
+			at = f.last
 			if n := strings.Count(log.String(), "[WARN]  table added"); n != want || want > 0 && !strings.Contains(log.String(), d.Name+".Later") {
 				t.Errorf("start %d warns %d times, want %d: %s", i, n, want, log.String())
 			}
