@@ -71,8 +71,7 @@ func TestADoneSnapshotIsNoStream(t *testing.T) {
 		wantFault(t, r.Start(t, done, false, true).Fault(), "config.snapshot_done", outbox.Config)
 	}
 	r.Config.Source.Snapshot = "initial_only"
-	again := r.Start(t, done, false, true)
-	if err := again.Stop(); err != nil {
+	if err := r.Start(t, done, false, true).Fault(); err != nil {
 		t.Errorf("nothing more was asked for, and nothing is wrong: %v", err)
 	}
 }
