@@ -330,7 +330,7 @@ func isLost(err error) bool {
 func (s *Store) lost(witness string) error {
 	return &outbox.Fault{Code: "kafka.offsets_lost", Class: outbox.PositionLost,
 		Err:    fmt.Errorf("topic %s has no record of pipeline %s, but %s", s.Topic, s.Pipeline, witness),
-		Remedy: "the topic was deleted or emptied, or got more partitions: set the position with outferry offsets set, or start over with outferry offsets reset"}
+		Remedy: "the topic was deleted or emptied, or got more partitions: set the position with outferry offsets set " + s.Pipeline + ", or start over with outferry offsets reset " + s.Pipeline}
 }
 
 // Testify commits the group's offset, so that a lost topic is never mistaken for a first start. The
