@@ -10,7 +10,7 @@
 # make e2e        the example's two services from their jars, Outferry between them, each process killed once
 # make bench-go   micro-benchmarks of decoding, routing and encoding, compared with bench/baseline
 # make bench      Outferry, the raw log readers and a producer on backlogs and at steady rates; minutes. docs/benchmarks.md
-# make bench-debezium  the same beside Kafka Connect with Debezium; two hours at most
+# make bench-debezium  fewer shapes, beside Kafka Connect with Debezium; some two hours
 # make fuzz       each fuzz target for FUZZTIME
 #
 # The tests bring their servers themselves, into OUTFERRY_SERVERS (see internal/install). They need

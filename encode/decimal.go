@@ -117,7 +117,8 @@ func (n number) appendPlain(dst []byte) []byte {
 }
 
 // appendJSONDecimal appends the unscaled value as base64, with the scale beside it where the column
-// declares none, and then without zeros behind the point, as Debezium's PostgreSQL converter has it. NaN and the infinities are null, as with Debezium: the form has no room for them.
+// declares none, and then without zeros behind the point, as Debezium's PostgreSQL converter has it. NaN and
+// the infinities are null, as with Debezium: the form has no room for them.
 func appendJSONDecimal(dst []byte, c *outbox.Column, v []byte) ([]byte, error) {
 	if isSpecial(v) {
 		return append(dst, "null"...), nil
