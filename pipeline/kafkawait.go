@@ -9,9 +9,9 @@ import (
 	"outferry/outbox"
 )
 
-// stalledAfter is how long Kafka may leave the loop without any answer until that is called waiting, lookForStall how
+// stalledAfter is how long Kafka may leave the loop without any answer until that is called waiting, watchEvery how
 // often it is looked for.
-const stalledAfter, lookForStall = 5 * time.Second, time.Second
+const stalledAfter, watchEvery = 5 * time.Second, time.Second
 
 // kafkaWait is a wait that Kafka's absence may prolong without end. The lock also says who may use the pipeline's
 // waiting: the loop outside of such a wait, the watch inside.
@@ -44,7 +44,7 @@ func (f *ferry) buffered() int {
 // watchKafka tells health that the loop is alive while it waits for Kafka, which is no reason to kill us, and everybody
 // that it waits.
 func (f *ferry) watchKafka(ctx context.Context) {
-	tick := time.NewTicker(lookForStall)
+	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
 		select {
