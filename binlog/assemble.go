@@ -95,7 +95,7 @@ func (a *assembler) event(h header, e body) error {
 		}
 		return nil
 	case evIncident:
-		return lost("mysql.incident", "compare the table with Kafka, and start over with outferry offsets reset if rows are missing",
+		return lost("mysql.incident", "compare the table with Kafka, and start over with outferry offsets reset NAME if rows are missing",
 			"read the log at %s: the server reports an incident", a.here)
 	}
 	return a.others(h)

@@ -171,7 +171,7 @@ func (a *Admin) standing(from outbox.Position) (pos *position, ours *mysqlSet, k
 }
 
 // fileOf is the youngest file that was begun before a time, whatever the clocks of two servers say of an hour.
-func (h *session) fileOf(micros int64) (string, error) {
+func (h *session) fileOf(micros int64) (oldest string, err error) {
 	files, err := h.logFiles()
 	if err != nil {
 		return "", err
@@ -181,6 +181,7 @@ func (h *session) fileOf(micros int64) (string, error) {
 		if err != nil || int64(created)+3600 < micros/1e6 {
 			return f.file, err
 		}
+		oldest = f.file
 	}
-	return files[0].file, nil
+	return oldest, nil
 }

@@ -126,6 +126,6 @@ func (a *assembler) reaches(q logged) bool {
 	return false
 }
 
-const namesRemedy = "run SET GLOBAL binlog_row_metadata=FULL before the table changes; for rows that are in the log without names, start over with outferry offsets reset, whose snapshot has them and publishes the whole table again"
+const namesRemedy = "run SET GLOBAL binlog_row_metadata=FULL before the table changes; for rows that are in the log without names, start over with outferry offsets reset NAME, whose snapshot has them and publishes the whole table again"
 
-const typesRemedy = "let the pipeline catch up between changes of columns that are BINARY, UUID or an address, which MariaDB's log doesn't tell apart; for rows that are in the log already, start over with outferry offsets reset, whose snapshot has them and publishes the whole table again"
+const typesRemedy = "let the pipeline catch up between changes of columns that are BINARY, UUID or an address, which MariaDB's log doesn't tell apart; for rows that are in the log already, start over with outferry offsets reset NAME, whose snapshot has them and publishes the whole table again"

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	wrongServer    = "point source.url at the right server, or start over with outferry offsets reset"
+	wrongServer    = "point source.url at the right server, or start over with outferry offsets reset NAME"
 	restoredRemedy = "the server looks restored from a backup, or its log was reset: compare it with Kafka, then " + acceptGap
 )
 
@@ -102,9 +102,9 @@ func (h *session) moved(pos *position) {
 	pos.ServerUUID, pos.Anchor, pos.File, pos.Pos, pos.Began = h.srv.uuid, nil, "", 0, 0
 }
 
-// ghosts are transactions that we published and the promoted server never got. Its numbers can't be theirs.
+// ghosts are transactions that we published and the promoted server never got, though it may give their numbers to others.
 func (h *session) ghosts(gtids string) {
-	h.log.Error("published transactions that the server does not have", "code", "mysql.ghosts", "gtids", gtids)
+	h.log.Error("published transactions that the server does not have; it may give their numbers to others", "code", "mysql.ghosts", "gtids", gtids)
 	if h.opt.Ghosts != nil {
 		h.opt.Ghosts(gtids)
 	}

@@ -97,7 +97,7 @@ func labelUntold(col *column) error {
 		"read column %s: the log has no labels, and the catalog writes ? for a character that it can't, so that a label with ? may be another one", col.Name)
 }
 
-const labelsRemedy = "run SET GLOBAL binlog_row_metadata=FULL, for the rows from then on; for rows that are in the log without labels, start over with outferry offsets reset, whose snapshot has them and publishes the whole table again"
+const labelsRemedy = "run SET GLOBAL binlog_row_metadata=FULL, for the rows from then on; for rows that are in the log without labels, start over with outferry offsets reset NAME, whose snapshot has them and publishes the whole table again"
 
 // columnError says which column can't be read.
 type columnError struct {

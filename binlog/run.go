@@ -114,7 +114,7 @@ func (h *session) warn() {
 func (h *session) warnOfPrepared() {
 	if rows, err := query(h.cat, "XA RECOVER"); err == nil && len(rows) > 0 {
 		h.log.Warn("XA transactions are prepared: if they have rows of the outbox and are committed, those are not published", "code", "mysql.xa_unsupported", "transactions", len(rows),
-			"remedy", "commit or roll back what XA RECOVER shows, then start over with outferry offsets reset")
+			"remedy", "commit or roll back what XA RECOVER shows, then start over with outferry offsets reset "+h.cfg.Name)
 	}
 }
 

@@ -194,6 +194,7 @@ func (h *session) onePhase(at place) (one bool, err error) {
 func endOfXA(w *wire) (one bool, err error) {
 	var packed payload
 	defer packed.close()
+	ended := false
 	for groups := 0; ; {
 		e, err := w.next()
 		switch {
@@ -206,6 +207,7 @@ func endOfXA(w *wire) (one bool, err error) {
 			if err = packed.open(w); err == nil {
 				err = packed.each(func(h header) (err error) {
 					if h.kind == evXAPrepare {
+						ended = true
 						one, err = inOnePhase(&packed)
 					}
 					return err
@@ -214,7 +216,7 @@ func endOfXA(w *wire) (one bool, err error) {
 		case opens(e.kind):
 			groups++
 		}
-		if err != nil || one || groups > 1 {
+		if err != nil || ended || groups > 1 {
 			return one, err
 		}
 	}

@@ -375,7 +375,7 @@ func (st *stream) fill(free []byte) (int, error) {
 			if quiet := time.Since(waiting); quiet > st.set.readTimeout {
 				return 0, transient("mysql.silent", "read the log: nothing came for %s", quiet.Round(time.Second))
 			}
-			if err := st.quiet(); err != nil {
+			if err := st.assure(); err != nil {
 				return 0, err
 			}
 		case errors.Is(err, io.EOF):
@@ -386,9 +386,9 @@ func (st *stream) fill(free []byte) (int, error) {
 	}
 }
 
-// quiet: nothing came for a while. A server that has sent a file's head and still answers has nothing to send; its first
+// assure: nothing came for a while. A server that has sent a file's head and still answers has nothing to send; its first
 // heartbeat may come later.
-func (st *stream) quiet() error {
+func (st *stream) assure() error {
 	if !st.started && st.asm.created != 0 {
 		if _, err := logStatus(st.cat, st.srv); err != nil {
 			return st.denied(err, st.srv)

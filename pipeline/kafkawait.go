@@ -28,12 +28,16 @@ func (f *ferry) whileInKafka(do func() error) error {
 	f.kafka.begin(f.buffered())
 	err := do()
 	if f.kafka.end() && err == nil { // else the session ends, and the wait goes on
-		f.status.Stalled("")
-		if f.holds {
-			f.waiting.Over(f.log, "going on")
-		}
+		f.goOn()
 	}
 	return err
+}
+
+func (f *ferry) goOn() {
+	f.status.Stalled("")
+	if f.holds {
+		f.waiting.Over(f.log, "going on")
+	}
 }
 
 func (f *ferry) buffered() int {
@@ -64,17 +68,22 @@ func (f *ferry) lookForStall() {
 		return
 	}
 	f.status.Beat()
-	fault := &outbox.Fault{Code: "kafka.unreachable", Class: outbox.Transient, Err: fmt.Errorf("deliver to kafka at %s: no answer", f.cfg.Kafka.Brokers)}
-	switch {
-	case w.answers(f.buffered()):
-	case w.stalled:
-		f.waiting.Still(f.log, "still waiting", said(fault)...)
-	default:
-		w.stalled = true
-		f.sayWaiting(fault)
-		f.status.Error(stage(fault.Code), fault.Code)
-		f.status.Stalled(fault.Error())
+	if w.answers(f.buffered()) {
+		if w.stalled {
+			w.stalled = false
+			f.goOn()
+		}
+		return
 	}
+	fault := &outbox.Fault{Code: "kafka.unreachable", Class: outbox.Transient, Err: fmt.Errorf("deliver to kafka at %s: no answer", f.cfg.Kafka.Brokers)}
+	if w.stalled {
+		f.waiting.Still(f.log, "still waiting", said(fault)...)
+		return
+	}
+	w.stalled = true
+	f.sayWaiting(fault)
+	f.status.Error(stage(fault.Code), fault.Code)
+	f.status.Stalled(fault.Error())
 }
 
 func (w *kafkaWait) begin(buffered int) {

@@ -140,7 +140,7 @@ func (p *Pipeline) again(err error) bool {
 		return false
 	}
 	p.single = true
-	p.log.Warn("a row can't be published: delivering what precedes it", "code", f.Code)
+	p.log.Warn("what follows can't be published: delivering what precedes it", "code", f.Code)
 	return true
 }
 
