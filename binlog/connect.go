@@ -97,7 +97,8 @@ func setUp(c *client.Conn) error {
 		"SET NAMES utf8mb4",
 		"SET SESSION time_zone = '+00:00', SESSION sql_mode = '', SESSION net_write_timeout = 3600, SESSION autocommit = 1",
 		"SET SESSION sql_select_limit = 18446744073709551615, SESSION sql_big_selects = 1",
-		"SET SESSION wait_timeout = @@SESSION.wait_timeout + 60 /*!80000 , SESSION max_execution_time = 0 */ /*M!100101 , SESSION max_statement_time = 0 */",
+		"SET SESSION wait_timeout = @@SESSION.wait_timeout + 60 /*!80000 , SESSION max_execution_time = 0 */ /*M!100101 , SESSION max_statement_time = 0 */ " +
+			"/*M!100300 , SESSION idle_transaction_timeout = 0, SESSION idle_readonly_transaction_timeout = 0 */",
 	} {
 		if _, err := c.Execute(sql); err != nil {
 			return plain(err)

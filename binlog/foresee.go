@@ -13,7 +13,7 @@ import (
 // has the layout after the last change of a table, so no rows that need it may come before a change.
 type foresight struct {
 	*assembler
-	rows    bool     // without names have come
+	rows    []string // tables of which rows without names have come
 	untold  []string // columns of the rows with names whose types the log doesn't tell
 	changed place    // after rows that it leaves in doubt, for the last time
 	passed  gtidSet  // up to here
@@ -123,7 +123,9 @@ func (f *foresight) tableMap(e body) error {
 // came notes rows that a change may follow.
 func (f *foresight) came(t *tableMap) {
 	if !t.named {
-		f.rows = true
+		if name := strings.ToLower(string(t.table)); !slices.Contains(f.rows, name) {
+			f.rows = append(f.rows, name)
+		}
 		return
 	}
 	for i := range t.columns {
@@ -135,7 +137,17 @@ func (f *foresight) came(t *tableMap) {
 
 // doubts reports whether after a statement nobody can tell any more what the rows before it are.
 func (f *foresight) doubts(q logged) bool {
-	return (f.rows || f.retypes(q)) && f.mayReshape(q)
+	return (f.renames(q) || f.retypes(q)) && f.mayReshape(q)
+}
+
+// renames reports whether a statement may change the names of columns that rows have come without. It must name their table or drop all
+// of its schema.
+func (f *foresight) renames(q logged) bool {
+	if q.cut || dropsSchema.Match(q.text) {
+		return len(f.rows) > 0
+	}
+	lower := bytes.ToLower(q.text)
+	return slices.ContainsFunc(f.rows, func(table string) bool { return mentions(lower, table) })
 }
 
 // retypes reports whether a statement may change or rename a column that only the catalog tells the type of. An ALTER TABLE must
@@ -175,7 +187,7 @@ var keepsColumns = regexp.MustCompile("(?is)^\\s*(?:CREATE\\s+(?:TEMPORARY\\s+)?
 const anyName = "(?:`(?:[^`]|``)+`|[\\w$]+)"
 
 func (f *foresight) fault(from place) error {
-	if f.rows {
+	if len(f.rows) > 0 {
 		return lost("mysql.names_unknown", namesRemedy, "read the log at %s: the table may have changed again at %s, and the log has no names of the rows between", from, f.changed)
 	}
 	return lost("mysql.names_unknown", typesRemedy, "read the log at %s: the table may have changed again at %s, and the log doesn't tell the type of %s in the rows between", from, f.changed, strings.Join(f.untold, ", "))

@@ -116,6 +116,31 @@ func TestRowsBetweenAltersAreNotGuessed(t *testing.T) {
 	})
 }
 
+// TestAltersOfOneTableLeaveTheOtherAlone: rows of one may come between changes of the other.
+func TestAltersOfOneTableLeaveTheOtherAlone(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d := unnamed(t, version)
+		d.Exec(t, "CREATE TABLE second LIKE outbox")
+		both := func(c *configs.Pipeline) { noData(c); c.Source.Tables = []string{"outbox", "second"} }
+		f := start(t, file(t, d, both), nil, binlog.Options{})
+		at := f.begun()
+		f.stop()
+		into := func(id string) string { return strings.Replace(insert(id), "outbox", "second", 1) }
+		d.Exec(t, into("s1"))
+		d.Exec(t, "ALTER TABLE second ADD COLUMN x int AFTER id")
+		d.Exec(t, insert("a1"))
+		d.Exec(t, strings.ReplaceAll(swapNames, "outbox", "second"))
+		d.Exec(t, insert("a2"))
+		g := start(t, file(t, d, both), at, binlog.Options{})
+		if got := idsOf(g.wait(3)); got != "s1 a1 a2" {
+			t.Errorf("got %s", got)
+		}
+		g.stop()
+		d.Exec(t, into("s2")+"; ALTER TABLE second DROP COLUMN x")
+		wantFault(t, start(t, file(t, d, both), at, binlog.Options{}).fault(), "mysql.names_unknown", outbox.PositionLost)
+	})
+}
+
 // TestRowsOfAnUnknownLayoutAreNotGuessed: a position that was set by hand has no layout.
 func TestRowsOfAnUnknownLayoutAreNotGuessed(t *testing.T) {
 	each(t, func(t *testing.T, version string) {
