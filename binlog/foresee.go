@@ -13,12 +13,18 @@ import (
 // has the layout after the last change of a table, so no rows that need it may come before a change.
 type foresight struct {
 	*assembler
-	rows    []string // tables of which rows without names have come
-	untold  []string // columns of the rows with names whose types the log doesn't tell
-	changed place    // after rows that it leaves in doubt, for the last time
-	passed  gtidSet  // up to here
-	start   place    // of the transaction
-	beyond  *beyond  // the last change
+	read    []readRows
+	changed place   // after rows that it leaves in doubt, for the last time
+	passed  gtidSet // up to here
+	start   place   // of the transaction
+	beyond  *beyond // the last change
+}
+
+// readRows are the rows of a table that have come, of tables with one name in two schemas together.
+type readRows struct {
+	table   string   // in lower case
+	unnamed bool     // some without names
+	untold  []string // columns of those with names whose types the log doesn't tell
 }
 
 // foresee reads from a place to another, with rows of a table before it or not.
@@ -32,10 +38,10 @@ func (h *session) foresee(a *assembler, from, to place, rows *tableMap) (*foresi
 	if start.pos>>32 != 0 { // a place beyond 4 GiB can't be asked for
 		start.pos = 4
 	}
-	err := h.readOn(start, func(w *wire) error { return f.read(w, from, to) })
+	err := h.readOn(start, func(w *wire) error { return f.readOn(w, from, to) })
 	for torn(err) {
 		if start, err = h.headAfter(f.here.file); err == nil {
-			err = h.readOn(start, func(w *wire) error { return f.read(w, from, to) })
+			err = h.readOn(start, func(w *wire) error { return f.readOn(w, from, to) })
 		}
 	}
 	var se *serverError
@@ -48,7 +54,7 @@ func (h *session) foresee(a *assembler, from, to place, rows *tableMap) (*foresi
 	return f, err
 }
 
-func (f *foresight) read(w *wire, from, to place) error {
+func (f *foresight) readOn(w *wire, from, to place) error {
 	for f.here.before(to) {
 		e, err := w.next()
 		if err != nil {
@@ -122,42 +128,42 @@ func (f *foresight) tableMap(e body) error {
 
 // came notes rows that a change may follow.
 func (f *foresight) came(t *tableMap) {
-	if !t.named {
-		if name := strings.ToLower(string(t.table)); !slices.Contains(f.rows, name) {
-			f.rows = append(f.rows, name)
-		}
-		return
+	name := strings.ToLower(string(t.table))
+	i := slices.IndexFunc(f.read, func(r readRows) bool { return r.table == name })
+	if i < 0 {
+		i = len(f.read)
+		f.read = append(f.read, readRows{table: name})
 	}
+	r := &f.read[i]
+	r.unnamed = r.unnamed || !t.named
 	for i := range t.columns {
-		if name := t.columns[i].name; f.shaper.ambiguous(&t.columns[i]) && !slices.Contains(f.untold, name) {
-			f.untold = append(f.untold, name)
+		if name := t.columns[i].name; t.named && f.shaper.ambiguous(&t.columns[i]) && !slices.Contains(r.untold, name) {
+			r.untold = append(r.untold, name)
 		}
 	}
 }
 
-// doubts reports whether after a statement nobody can tell any more what the rows before it are.
-func (f *foresight) doubts(q logged) bool {
-	return (f.renames(q) || f.retypes(q)) && f.mayReshape(q)
-}
-
-// renames reports whether a statement may change the names of columns that rows have come without. It must name their table or drop all
+// doubts reports whether after a statement nobody can tell any more what the rows before it are. It must name their table or drop all
 // of its schema.
-func (f *foresight) renames(q logged) bool {
-	if q.cut || dropsSchema.Match(q.text) {
-		return len(f.rows) > 0
+func (f *foresight) doubts(q logged) bool {
+	if !f.mayReshape(q) {
+		return false
 	}
+	all := q.cut || dropsSchema.Match(q.text)
 	lower := bytes.ToLower(q.text)
-	return slices.ContainsFunc(f.rows, func(table string) bool { return mentions(lower, table) })
+	return slices.ContainsFunc(f.read, func(r readRows) bool {
+		return (all || mentions(lower, r.table)) && (r.unnamed || r.retyped(q))
+	})
 }
 
-// retypes reports whether a statement may change or rename a column that only the catalog tells the type of. An ALTER TABLE must
+// retyped reports whether a statement may change or rename a column that only the catalog tells the type of. An ALTER TABLE must
 // name it.
-func (f *foresight) retypes(q logged) bool {
+func (r *readRows) retyped(q logged) bool {
 	if !altersTable.Match(q.text) || mayRename.Match(q.text) || q.cut {
-		return len(f.untold) > 0
+		return len(r.untold) > 0
 	}
 	lower := bytes.ToLower(q.text)
-	return slices.ContainsFunc(f.untold, func(name string) bool { return mentions(lower, name) })
+	return slices.ContainsFunc(r.untold, func(name string) bool { return mentions(lower, name) })
 }
 
 var (
@@ -187,10 +193,14 @@ var keepsColumns = regexp.MustCompile("(?is)^\\s*(?:CREATE\\s+(?:TEMPORARY\\s+)?
 const anyName = "(?:`(?:[^`]|``)+`|[\\w$]+)"
 
 func (f *foresight) fault(from place) error {
-	if len(f.rows) > 0 {
-		return lost("mysql.names_unknown", namesRemedy, "read the log at %s: the table may have changed again at %s, and the log has no names of the rows between", from, f.changed)
+	var untold []string
+	for _, r := range f.read {
+		if r.unnamed {
+			return lost("mysql.names_unknown", namesRemedy, "read the log at %s: the table may have changed again at %s, and the log has no names of the rows between", from, f.changed)
+		}
+		untold = append(untold, r.untold...)
 	}
-	return lost("mysql.names_unknown", typesRemedy, "read the log at %s: the table may have changed again at %s, and the log doesn't tell the type of %s in the rows between", from, f.changed, strings.Join(f.untold, ", "))
+	return lost("mysql.names_unknown", typesRemedy, "read the log at %s: the table may have changed again at %s, and the log doesn't tell the type of %s in the rows between", from, f.changed, strings.Join(untold, ", "))
 }
 
 // learn settles the layouts in force at a place. Rows that need them may stand before it in the same transaction.
