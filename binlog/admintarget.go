@@ -95,13 +95,16 @@ func (a *Admin) stored(from outbox.Position) Place {
 }
 
 // AtFile is the position of a pipeline that has published everything before a place, which must be where a
-// transaction begins or the log ends.
+// transaction begins or the log ends. On MariaDB one that goes by GTID has a place too: numbers may come again.
 func (a *Admin) AtFile(from outbox.Position, file string, pos uint64) (outbox.Position, error) {
 	p := a.h.identity(phaseStream)
-	if was := a.stored(from); was.File != "" && !was.ByGTID {
+	switch was := a.stored(from); {
+	case was.File != "" && !was.ByGTID:
 		p.ByGTID = false
+	case was.ByGTID && p.Kind == mariaKind:
+		p.ByGTID = true
 	}
-	if p.ByGTID {
+	if p.ByGTID && p.Kind == mysqlKind {
 		return nil, unusable("name a set with --gtid, or set source.mysql.position to file", "move to %s:%d: the server numbers its transactions, and the pipeline goes by that", file, pos)
 	}
 	files, err := a.h.logFiles()
@@ -112,6 +115,8 @@ func (a *Admin) AtFile(from outbox.Position, file string, pos uint64) (outbox.Po
 	i := indexOf(files, file)
 	first, last := files[0], files[len(files)-1]
 	switch {
+	case i < 0 && p.ByGTID:
+		return nil, unusable("name a place in its log, or a GTID with --gtid", "move to %s:%d: the server's log goes from %s to %s", file, pos, first.file, last.file)
 	case i < 0 && fileNumber(file) < fileNumber(first.file):
 		return p.appendTo(nil), nil // purged, as the proof says
 	case i < 0:
@@ -124,6 +129,13 @@ func (a *Admin) AtFile(from outbox.Position, file string, pos uint64) (outbox.Po
 	}
 	if err := a.h.anchorAt(p, place{file, pos}); err != nil {
 		return nil, err
+	}
+	if p.ByGTID {
+		set, err := a.h.setAt(place{file, pos})
+		if err != nil {
+			return nil, err
+		}
+		p.GTID = set.String()
 	}
 	return p.appendTo(nil), nil
 }
@@ -267,8 +279,26 @@ func (a *Admin) compareSets(p, q *position) (d Difference, err error) {
 	}
 	d.Skipped = between(to, from).String()
 	d.Repeated = between(common(from, executed), to).String() // what the server does not have can't come again
-	if d == (Difference{}) && p.Kind == mariaKind && p.ServerUUID == q.ServerUUID {
+	if p.Kind != mariaKind || p.ServerUUID != q.ServerUUID {
+		return d, nil
+	}
+	if d == (Difference{}) {
 		d.Skipped, err = a.purgedBetween(p.lastFile(), q.lastFile())
+	}
+	if err == nil && a.h.srv.vars["gtid_strict_mode"] != "ON" {
+		d, err = a.unlessPlacesDiffer(d, p, q)
+	}
+	return d, err
+}
+
+// unlessPlacesDiffer goes by places where numbers, which may have been used again, say something else.
+func (a *Admin) unlessPlacesDiffer(d Difference, p, q *position) (Difference, error) {
+	if !p.hasPlace() || !q.hasPlace() {
+		return d, nil
+	}
+	at, err := a.comparePlaces(place{p.File, p.Pos}, place{q.File, q.Pos})
+	if err == nil && ((at.Skipped == "") != (d.Skipped == "") || (at.Repeated == "") != (d.Repeated == "")) {
+		d = at
 	}
 	return d, err
 }

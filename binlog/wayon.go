@@ -24,7 +24,7 @@ const readAgain = "compare its rows with Kafka; then publish what the log has fr
 func (st *stream) nameWayOn(f *outbox.Fault) {
 	set := "outferry offsets set " + st.cfg.Name + " "
 	switch {
-	case f.Code == "mysql.part_mismatch" && !st.asm.byGTID:
+	case f.Code == "mysql.part_mismatch" && (!st.asm.byGTID || st.pos.proven && st.pos.Kind == mariaKind):
 		f.Remedy += fmt.Sprintf(": %s--file %s --pos %d", set, st.pos.File, st.pos.Pos)
 	case f.Code == "mysql.part_mismatch" && !st.asm.seenSet().isEmpty():
 		f.Remedy += ": " + set + "--gtid " + st.asm.seenSet().String()
@@ -38,19 +38,21 @@ func (st *stream) nameWayOn(f *outbox.Fault) {
 }
 
 // WayOn is the flags of outferry offsets set for a position, beyond the open transaction where it is inside one; "" where
-// that can't be said.
+// that can't be said. On MariaDB a place is better than numbers, which may have been used again.
 func WayOn(pos outbox.Position) string {
 	p, err := parsePosition(pos)
 	switch {
 	case err != nil || p.Phase != phaseStream:
 		return ""
+	case p.Part == nil && (!p.ByGTID || p.Kind == mariaKind && p.hasPlace()):
+		return place{p.File, p.Pos}.flags()
 	case p.ByGTID:
 		return p.gtidFlag()
-	case p.Part != nil:
-		return ""
 	}
-	return fmt.Sprintf("--file %s --pos %d", p.File, p.Pos)
+	return ""
 }
+
+func (p place) flags() string { return fmt.Sprintf("--file %s --pos %d", p.file, p.pos) }
 
 func (p *position) gtidFlag() string {
 	set, err := p.seenSet()
@@ -74,15 +76,18 @@ func (st *stream) wayOn() string {
 	switch {
 	case st.asm.byGTID && st.asm.beyond == nil && !st.asm.tx.open: // between transactions nothing has a number
 		return "--now"
-	case st.asm.byGTID:
+	case st.asm.byGTID && st.pos.Kind == mysqlKind:
 		return "--gtid " + b.set.String()
 	}
 	next, err := st.nextGroup(b.last)
 	if err != nil {
 		st.log.Warn("the next transaction is not found", "position", b.last.String(), "error", err)
+		if st.asm.byGTID {
+			return "--gtid " + b.set.String()
+		}
 		return ""
 	}
-	return fmt.Sprintf("--file %s --pos %d", next.file, next.pos)
+	return next.flags()
 }
 
 // seenSet is what has been processed without the ghosts, whose numbers may stand for others that were not.

@@ -52,7 +52,9 @@ func TestFlagsOfTheOtherDatabaseAreRefused(t *testing.T) {
 		r.do("set --file binlog.000001").want(t, 2, "pos")
 		r.do("set --accept-gap", "--gtid", "").want(t, 2, "--gtid is empty")
 		r.do("set --gtid nonsense").want(t, 2, "offsets.invalid")
-		r.do("set --file binlog.000001 --pos 4").want(t, 2, "--gtid")
+		if !strings.HasPrefix(version, "mariadb") { // whose numbers may come again
+			r.do("set --file binlog.000001 --pos 4").want(t, 2, "--gtid")
+		}
 	}
 	r := newRig15(t)
 	r.do("set --gtid 0-1-5").want(t, 2, "--from-slot")

@@ -178,6 +178,33 @@ func TestFaultUnderANumberOfAGhostIsPassedByAsItSays(t *testing.T) {
 	})
 }
 
+// TestFaultUnderANumberThatComesAgainIsPassedByAsItSays: without gtid_strict_mode, its default, MariaDB gives a number as often as it
+// is told to. The command passes by the one that can't be published.
+func TestFaultUnderANumberThatComesAgainIsPassedByAsItSays(t *testing.T) {
+	eachLog(t, func(t *testing.T, version string) {
+		if !strings.HasPrefix(version, "mariadb") {
+			return // MySQL takes no number twice
+		}
+		for bad, code := range map[string]int{badStatement: 4, "INSERT INTO outbox VALUES ('route', 'no such/topic', 'k', 't', '{}')": 1} {
+			r, _ := ownServer(t, servers.MySQLOptions{Version: version})
+			r.my.Exec(t, "SET GLOBAL gtid_strict_mode = 0")
+			r.insert(1)
+			r.runUntil(1)
+			r.my.Exec(t, bad)
+			number := r.executed()
+			for _, seq := range []string{"4", number[strings.LastIndexByte(number, '-')+1:]} {
+				r.next++
+				r.my.Exec(t, fmt.Sprintf("SET SESSION gtid_seq_no = %s; INSERT INTO outbox VALUES ('%[2]d', '%[3]s', 'k', 't', '%[2]d'); FLUSH BINARY LOGS", seq, r.next, r.name))
+			}
+			r.insert(1)
+			command := r.commandOf(r.failure(code))
+			r.moves(command, "skipped")
+			r.runUntil(4)
+			r.wantEvents("1-4")
+		}
+	})
+}
+
 // TestFaultIsPassedByAsItSaysByWhatThePositionGoesBy, though the file or the server has changed since.
 func TestFaultIsPassedByAsItSaysByWhatThePositionGoesBy(t *testing.T) {
 	eachLog(t, func(t *testing.T, version string) {
