@@ -10,7 +10,7 @@ func appendBits(dst, v []byte) ([]byte, error) {
 			if digit != '0' && digit != '1' {
 				return dst, ErrInvalid
 			}
-			b = b<<1 | digit - '0'
+			b = b<<1 | (digit - '0')
 		}
 		dst = append(dst, b)
 	}

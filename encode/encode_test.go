@@ -106,6 +106,8 @@ func TestValuesAreWrittenAsConnectWritesThem(t *testing.T) {
 		{bit(1), "0", "false", "false", "false"},
 		{bit(10), "1000000001", "AQI=", "AQI=", `"AQI="`},
 		{bit(3), "101", "BQ==", "BQ==", `"BQ=="`},
+		{bit(8), "10110110", "tg==", "tg==", `"tg=="`},
+		{bit(12), "111111111111", "/w8=", "/w8=", `"/w8="`},
 		{array(outbox.Text), `{a,"b\"c",NULL,"NULL",""}`, `[a, b"c, null, NULL, ]`, `["a","b\"c",null,"NULL",""]`, `["a","b\"c",null,"NULL",""]`},
 		{array(outbox.Int32), `{1,2,NULL}`, "[1, 2, null]", "[1,2,null]", "[1,2,null]"},
 		{array(outbox.Int32), `[0:1]={1,2}`, "[1, 2]", "[1,2]", "[1,2]"},
