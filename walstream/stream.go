@@ -102,8 +102,8 @@ func (st *stream) parse(ctx context.Context) error {
 		if err := st.frame(rest[0], rest[frameHeader:size]); err != nil {
 			return err
 		}
-		if st.opt.Single && !st.asm.open && len(st.b.Rows) > 0 {
-			if err := st.turnOver(ctx, 0); err != nil {
+		if st.opt.Single && !st.asm.open && (len(st.b.Rows) > 0 || st.partial) { // partial: see dry
+			if err := st.replace(ctx, 0, true); err != nil {
 				return err
 			}
 		}

@@ -78,6 +78,36 @@ func TestRowOfALogThatCantBePublishedIsPassedByAsTheFaultSays(t *testing.T) {
 	})
 }
 
+// TestRowBehindALargeOneIsPassedByAlone: a row that fills its batch leaves the end of its transaction to the next one.
+func TestRowBehindALargeOneIsPassedByAlone(t *testing.T) {
+	large := func(r *rig) {
+		r.next++
+		r.db.Exec(t, fmt.Sprintf("INSERT INTO outbox VALUES ('%06d', '%s', 'k', '%s', '%[1]d')", r.next, r.name, strings.Repeat("t", 300_000)))
+	}
+	for name, bad := range map[string]func(r *rig){
+		"unroutable": func(r *rig) { r.db.Exec(t, "INSERT INTO outbox VALUES ('bad', 'no such/topic', 'k', 't', '{}')") },
+		"refused": func(r *rig) {
+			r.db.Exec(t, "INSERT INTO outbox VALUES ('bad', '"+r.narrow()+"', 'k', 't', (SELECT string_agg(md5(n::text), '') FROM generate_series(1, 15000) n))")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig15(t)
+			r.insert(1)
+			r.runUntil(1)
+			large(r)
+			bad(r)
+			r.insert(1)
+			large(r)
+			r.insert(1)
+			f := r.failure(1)
+			r.wantEvents("1-2")
+			r.passesBy(f)
+			r.runUntil(5)
+			r.wantEvents("1-5")
+		})
+	}
+}
+
 // passesBy follows the command of a fault to the letter.
 func (r *rig) passesBy(f *outbox.Fault) {
 	r.Helper()
