@@ -206,6 +206,8 @@ func (h *session) dumpFault(err error, pos *position, started bool) error {
 	case code == 1236 && unnumbered.MatchString(err.Error()):
 		at := unnumbered.FindStringSubmatch(err.Error())
 		return environment("mysql.gtid_off", passUnnumbered(at[1], at[2]), "continue at %s: %w", pos, err)
+	case code == 1236 && strings.Contains(err.Error(), "is missing the GTID"): // where numbers go down a younger file may begin before it
+		return lost("mysql.log_reset", behindRemedy, "continue at %s: the server refuses: %w", pos, err)
 	case code == 1236 && !started && strings.Contains(err.Error(), "purged"):
 		return lost("mysql.log_purged", acceptGap, "continue at %s: the server refuses: %w", pos, err)
 	case code == 1236 && !started:

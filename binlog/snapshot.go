@@ -89,7 +89,7 @@ func (h *session) mariaPoint(at place) (*position, error) {
 	if err := h.anchorAt(pos, at); err != nil {
 		return nil, err
 	}
-	pos.File, pos.Pos = at.file, at.pos
+	pos.File, pos.Pos, pos.proven = at.file, at.pos, true
 	if !pos.ByGTID {
 		return pos, nil
 	}

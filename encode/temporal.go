@@ -2,6 +2,7 @@ package encode
 
 import (
 	"bytes"
+	"math"
 	"strconv"
 
 	"outferry/outbox"
@@ -66,6 +67,9 @@ func valid(ok bool) error {
 
 func isInfinite(v []byte) bool { return string(v) == "infinity" || string(v) == "-infinity" }
 
+// lastDay is the last one of which all microseconds since 1970 are below 2^63. PostgreSQL's timestamps go 29 years beyond.
+const lastDay = math.MaxInt64/microsPerDay - 1
+
 // timestampMicros returns a timestamp's microseconds since 1970, its text being in UTC.
 func timestampMicros(v []byte) (int64, error) {
 	switch string(v) {
@@ -79,10 +83,10 @@ func timestampMicros(v []byte) (int64, error) {
 		return 0, ErrInvalid
 	}
 	micros, rest, ok := parseClock(rest[1:])
-	if !ok || len(rest) != 0 && string(rest) != "+00" {
+	if !ok || len(rest) != 0 && string(rest) != "+00" || days < -lastDay || days > lastDay {
 		return 0, ErrInvalid
 	}
-	return days*86_400_000_000 + micros, nil
+	return days*microsPerDay + micros, nil
 }
 
 // appendTimeTZ turns +00 into Z and drops the zeros that end a fraction.
