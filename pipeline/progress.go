@@ -61,6 +61,9 @@ func (p *Pipeline) sourceLag(left int64, caughtUp bool) {
 	if caughtUp {
 		p.caughtUp.Store(true)
 		p.status.SourceLag(p.deliveredUpTo(), left)
+		if p.progress.what == catchingUp {
+			p.progress.work.Set(p.progress.total, p.progress.total, false)
+		}
 		p.end()
 		return
 	}
