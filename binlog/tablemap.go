@@ -163,7 +163,7 @@ func (t *tableMap) isCharacter(w *wireColumn) bool {
 	switch w.kind {
 	case typeGeometry:
 		return t.kind == mariaKind
-	case typeString, typeVarString, typeVarchar, typeBlob, typeBlobZ, typeVarcharZ, typeTinyBlob, typeMediumBlob, typeLongBlob:
+	case typeString, typeVarString, typeVarchar, typeBlob, typeBlobZ, typeVarcharZ, typeTinyBlob, typeMediumBlob, typeLongBlob, typeVector:
 		return true
 	}
 	return false

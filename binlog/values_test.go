@@ -182,20 +182,30 @@ func TestTypesOfOneServerAlone(t *testing.T) {
 	})
 }
 
-// TestVectorsOfMariaDB, which are binary strings in its log, with names in it and without.
-func TestVectorsOfMariaDB(t *testing.T) {
-	for _, metadata := range []string{"FULL", "DEFAULT"} {
-		each(t, func(t *testing.T, version string) {
-			if version != "mariadb11" {
-				return
-			}
-			d := servers.MySQL(t, version)
-			d.Exec(t, "SET GLOBAL binlog_row_metadata = "+metadata+"; CREATE TABLE outbox (id int PRIMARY KEY, v vector(3) NOT NULL, payload text)")
-			f := start(t, file(t, d, noData), nil, binlog.Options{})
-			f.begun()
-			d.Exec(t, "INSERT INTO outbox VALUES (1, VEC_FromText('[1,2,3]'), 'p')")
-			compareWithSnapshot(t, d, f.wait(1))
-		})
+// TestVectorsBesideTexts: MySQL counts them among the columns that have a character set, and for MariaDB they are binary strings.
+func TestVectorsBesideTexts(t *testing.T) {
+	for _, metadata := range []string{"FULL", "MINIMAL"} {
+		for _, charset := range []string{"utf8mb4", "latin1"} {
+			each(t, func(t *testing.T, version string) {
+				vector := map[string]string{"9": "TO_VECTOR", "mariadb11": "VEC_FromText"}[version]
+				if vector == "" {
+					return
+				}
+				d := servers.MySQL(t, version)
+				d.Exec(t, "SET GLOBAL binlog_row_metadata = "+metadata+`; CREATE TABLE outbox (id char(36) PRIMARY KEY, v1 vector(3), aggregatetype varchar(99), v2 vector(2), aggregateid varchar(99) CHARACTER SET utf16,
+					j json, g point, b varbinary(9), e enum('ä','z'), v3 vector(1), payload text, bb blob, c char(9) CHARACTER SET cp1250) CHARACTER SET `+charset)
+				f := start(t, file(t, d, noData), nil, binlog.Options{})
+				f.begun()
+				d.Exec(t, fmt.Sprintf(`INSERT INTO outbox VALUES ('1', %[1]s('[1,2,3]'), 'öder', %[1]s('[1,2]'), 'kéy', '{}', ST_GeomFromText('POINT(1 2)'), X'00FF', 'ä', %[1]s('[4]'), 'Zoë', X'80FF', 'žluť'), ('2', NULL, 'ö', NULL, 'k', NULL, NULL, X'80', 'z', NULL, 'é', X'FF', 'ť')`, vector))
+				rows := f.wait(2)
+				compareWithSnapshot(t, d, rows)
+				for column, want := range map[string]string{"aggregatetype": "öder", "aggregateid": "kéy", "payload": "Zoë", "c": "žluť", "e": "ä", "b": "\x00\xff", "bb": "\x80\xff"} {
+					if got := rows[0].get(column); got != want {
+						t.Errorf("%s: got %q, want %q", column, got, want)
+					}
+				}
+			})
+		}
 	}
 }
 
