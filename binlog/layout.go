@@ -3,6 +3,7 @@ package binlog
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -38,8 +39,40 @@ func (l layouts) equal(other layouts) bool {
 	return true
 }
 
-// layoutKey is the name of a table as tableMap events and the file's tables agree on it.
-func layoutKey(schema, table string) string { return strings.ToLower(schema + "." + table) }
+// of are the layouts of these tables. Older versions stored them under names in lower case, so that of two which differ in
+// nothing else one had the other's.
+func (l layouts) of(tables []string) layouts {
+	out := layouts{}
+	for _, t := range tables {
+		alike := func(other string) bool { return other != t && strings.EqualFold(other, t) }
+		switch found, twin := l[t], slices.IndexFunc(tables, alike); {
+		case twin >= 0 && l[tables[twin]] == nil:
+		case found != nil:
+			out[t] = found
+		case twin < 0 && l[strings.ToLower(t)] != nil:
+			out[t] = l[strings.ToLower(t)]
+		}
+	}
+	return out
+}
+
+// storedLayouts are those of a position, of the tables that the file still names.
+func (h *session) storedLayouts(pos *position, ours map[string]bool) layouts {
+	tables := pos.Tables
+	if tables == nil {
+		tables = h.tableNames()
+	}
+	var then []string
+	for _, t := range tables {
+		then = append(then, h.srv.key(t))
+	}
+	out := pos.Layout.of(then)
+	maps.DeleteFunc(out, func(t string, _ []catalogColumn) bool { return !ours[t] })
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
 
 // layouts reads the layouts of the file's tables. The log may have an ALTER a moment before its table can be
 // seen as changed; a look at the table itself waits for that, where the account may look.
@@ -59,7 +92,7 @@ func (h *session) layouts() (layouts, error) {
 		for i := range columns {
 			columns[i].nullable = false // so that it equals one that was read from a position
 		}
-		out[layoutKey(t.schema, t.name)] = columns
+		out[h.srv.key(t.String())] = columns
 	}
 	return out, nil
 }

@@ -44,6 +44,49 @@ func TestRowsBeforeAnAlterKeepTheirNames(t *testing.T) {
 	})
 }
 
+// TestTablesThatDifferInCaseHaveTheirOwnLayouts: the servers of this run tell them apart.
+func TestTablesThatDifferInCaseHaveTheirOwnLayouts(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d := unnamed(t, version)
+		d.Exec(t, "CREATE TABLE Outbox LIKE outbox; "+strings.ReplaceAll(swapNames, "outbox", "Outbox"))
+		insertBoth := func(id string) { d.Exec(t, insert(id)+"; "+strings.Replace(insert(id), "outbox", "Outbox", 1)) }
+		both := func(c *configs.Pipeline) { noData(c); c.Source.Tables = []string{"outbox", "Outbox"} }
+		f := start(t, file(t, d, both), nil, binlog.Options{})
+		at := f.begun()
+		insertBoth("a1")
+		f.wait(2)
+		f.stop()
+		insertBoth("a2")
+		d.Exec(t, "ALTER TABLE outbox ADD COLUMN x int FIRST")
+		insertBoth("a3")
+		f = start(t, file(t, d, both), at, binlog.Options{})
+		for _, r := range f.wait(6) {
+			if r.get("aggregatetype") != "order" || r.get("aggregateid") != "k" {
+				t.Errorf("%s of %s has type %s, id %s", r.get("id"), r.table.Name, r.get("aggregatetype"), r.get("aggregateid"))
+			}
+		}
+	})
+}
+
+// TestLayoutsOfOlderVersionsAreFound, which stored names in lower case.
+func TestLayoutsOfOlderVersionsAreFound(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d := unnamed(t, version)
+		d.Exec(t, "RENAME TABLE outbox TO OutBox")
+		mixed := func(c *configs.Pipeline) { noData(c); c.Source.Tables = []string{"OutBox"} }
+		f := start(t, file(t, d, mixed), nil, binlog.Options{})
+		at := edited(t, f.begun(), func(m map[string]any) {
+			of := m["layout"].(map[string]any)
+			m["layout"] = map[string]any{d.Name + ".outbox": of[d.Name+".OutBox"]}
+		})
+		f.stop()
+		d.Exec(t, strings.Replace(insert("a1"), "outbox", "OutBox", 1)+"; "+strings.ReplaceAll(swapNames, "outbox", "OutBox"))
+		if r := start(t, file(t, d, mixed), at, binlog.Options{}).wait(1)[0]; r.get("aggregatetype") != "order" || r.get("aggregateid") != "k" {
+			t.Errorf("type %s, id %s", r.get("aggregatetype"), r.get("aggregateid"))
+		}
+	})
+}
+
 // TestAlterOfASchemaInAnotherCharacterSet: the log has a statement as the session sent it.
 func TestAlterOfASchemaInAnotherCharacterSet(t *testing.T) {
 	each(t, func(t *testing.T, version string) {

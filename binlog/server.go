@@ -162,6 +162,17 @@ type tableName struct{ schema, name string }
 func (t tableName) String() string { return t.schema + "." + t.name }
 func (t tableName) sql() string    { return quoteName(t.schema) + "." + quoteName(t.name) }
 
+// folds reports whether the server stores names as they are written and compares them in lower case.
+func (s *server) folds() bool { return s.vars["lower_case_table_names"] == "2" }
+
+// key is a table's name as names are compared.
+func (s *server) key(table string) string {
+	if s.folds() {
+		return strings.ToLower(table)
+	}
+	return table
+}
+
 // tables are the file's tables, as the server writes their names.
 func (s *Source) tables(srv *server) []tableName {
 	var out []tableName

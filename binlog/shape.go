@@ -48,9 +48,10 @@ type shaper struct {
 	codes map[string]codes // of character sets, as far as they were needed
 	ask   func(name string, size int) (codes, error)
 
-	layouts layouts               // in force where the log is read
-	certain place                 // no change of them up to here
-	learn   func(*tableMap) error // what they are where rows of this table stand
+	key     func(table string) string // by which layouts are found
+	layouts layouts                   // in force where the log is read
+	certain place                     // no change of them up to here
+	learn   func(*tableMap) error     // what they are where rows of this table stand
 }
 
 func (s *shaper) shape(body []byte) (*shape, error) {
@@ -94,7 +95,7 @@ func (s *shaper) known(t *tableMap) ([]catalogColumn, error) {
 		if err := s.learn(t); err != nil {
 			return nil, err
 		}
-		out, why = s.untold(t, s.layouts[t.key()])
+		out, why = s.untold(t, s.inForce(t))
 	}
 	if why != "" {
 		return nil, lost("mysql.names_unknown", typesRemedy, "read the types of %s.%s, which the log doesn't tell: %s", t.schema, t.table, why)
@@ -113,7 +114,7 @@ func (s *shaper) named(t *tableMap) ([]catalogColumn, error) {
 		if err := s.learn(t); err != nil {
 			return nil, err
 		}
-		found = s.layouts[t.key()]
+		found = s.inForce(t)
 		why = differs(t, found)
 	}
 	if why != "" {
@@ -128,15 +129,17 @@ func (s *shaper) named(t *tableMap) ([]catalogColumn, error) {
 
 // layout is the table's at this place in the log.
 func (s *shaper) layout(t *tableMap) ([]catalogColumn, error) {
-	if s.layouts[t.key()] == nil {
+	if s.inForce(t) == nil {
 		if err := s.learn(t); err != nil {
 			return nil, err
 		}
 	}
-	return s.layouts[t.key()], nil
+	return s.inForce(t), nil
 }
 
-func (t *tableMap) key() string { return layoutKey(string(t.schema), string(t.table)) }
+func (s *shaper) inForce(t *tableMap) []catalogColumn {
+	return s.layouts[s.key(string(t.schema)+"."+string(t.table))]
+}
 
 // untold picks the ambiguous columns out of a layout, by their names, or says why it can't be that of the rows.
 func (s *shaper) untold(t *tableMap, found []catalogColumn) (out []catalogColumn, why string) {

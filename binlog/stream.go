@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"strings"
 	"time"
 
 	"outferry/internal/transport"
@@ -119,23 +118,17 @@ func (h *session) newAssembler(pos *position) (*assembler, error) {
 		return nil, err
 	}
 	a := &assembler{set: set.clone(), ghosts: lost, byGTID: pos.ByGTID, resume: pos.Part, ours: map[string]bool{},
-		fold: h.srv.vars["lower_case_table_names"] == "2", maxEvent: int(h.cfg.Source.MaxRow) + wireBuffer, updates: h.cfg.Router.OnUpdate != "ignore"}
+		fold: h.srv.folds(), maxEvent: int(h.cfg.Source.MaxRow) + wireBuffer, updates: h.cfg.Router.OnUpdate != "ignore"}
 	if pos.Anchor != nil {
 		a.anchor = *pos.Anchor
 	}
 	a.here = place{pos.File, pos.Pos}
 	a.done = a.here
 	for _, t := range h.tables(h.srv) {
-		name := t.String()
-		if a.fold {
-			name = strings.ToLower(name)
-		}
-		a.ours[name] = true
+		a.ours[h.srv.key(t.String())] = true
 	}
-	a.shaper = &shaper{kind: h.srv.kind, charsets: h.srv.charsets, uuid: h.uuidColumns, codes: map[string]codes{}, ask: h.codesOf}
-	if len(pos.Layout) > 0 {
-		a.shaper.layouts = pos.Layout
-	}
+	a.shaper = &shaper{kind: h.srv.kind, charsets: h.srv.charsets, uuid: h.uuidColumns, codes: map[string]codes{}, ask: h.codesOf,
+		key: h.srv.key, layouts: h.storedLayouts(pos, a.ours)}
 	a.shaper.learn = func(rows *tableMap) error { return h.learn(a, a.tx.start, rows) }
 	a.altered = h.altered
 	a.brought = h.warnOfBrought
