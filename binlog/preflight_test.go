@@ -80,3 +80,23 @@ func TestTableIsNotNamedTwice(t *testing.T) {
 		wantFault(t, start(t, file(t, d, two), nil, binlog.Options{}).fault(), "mysql.table_twice", outbox.Environment)
 	})
 }
+
+// TestFiltersOfTheLogAreSaid: they leave out what a session does to the outbox whose default schema is another.
+func TestFiltersOfTheLogAreSaid(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		m := servers.StartMySQL(t, servers.MySQLOptions{Version: version})
+		d := m.Database(t)
+		d.Exec(t, tablesSQL)
+		for i, filter := range []string{"", "binlog_ignore_db = mysql", "binlog_do_db = " + d.Name} {
+			if i > 0 {
+				m.Restart(filter)
+			}
+			f, log := startSaying(t, file(t, d, noData), nil)
+			f.begun()
+			f.stop()
+			if strings.Contains(log.String(), "leaves statements of some sessions out") != (i > 0) {
+				t.Errorf("with %q: %s", filter, log)
+			}
+		}
+	})
+}

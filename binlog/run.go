@@ -107,6 +107,16 @@ func (h *session) warn() {
 	if v["sync_binlog"] != "1" {
 		h.log.Warn("server may lose the end of its log in a crash, after we published it", "sync_binlog", v["sync_binlog"], "remedy", "SET GLOBAL sync_binlog = 1")
 	}
+	h.warnOfFilters()
+}
+
+// warnOfFilters: rows go by the schema of their table, but statements by the default schema of their session, whatever they name.
+func (h *session) warnOfFilters() {
+	if end, err := logStatus(h.cat, h.srv); err == nil && len(end.only)+len(end.without) > 0 {
+		h.log.Warn("server leaves statements of some sessions out of its log: a change of an outbox table among them is not noticed, and rows behind it may come with wrong column names",
+			"binlog_do_db", strings.Join(end.only, ","), "binlog_ignore_db", strings.Join(end.without, ","),
+			"remedy", "take both out of the server's configuration; until then change the outbox only after USE of its own schema, and SET GLOBAL binlog_row_metadata = FULL")
+	}
 }
 
 // warnOfPrepared: the rows of an XA transaction stand in the log before it is committed. MySQL shows what is prepared to accounts
