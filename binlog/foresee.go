@@ -106,7 +106,7 @@ func (f *foresight) group(h header, e body) error {
 	if err == nil && !g.gtid.isZero() {
 		f.passed.add(g.gtid)
 	}
-	f.start = place{f.here.file, f.here.pos - uint64(h.size)}
+	f.tx.head, f.start = g, place{f.here.file, f.here.pos - uint64(h.size)}
 	return err
 }
 

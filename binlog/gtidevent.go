@@ -11,6 +11,7 @@ type group struct {
 	commit     int64 // microseconds since 1970; 0 where the event doesn't say
 	standalone bool  // one statement without an end mark (MariaDB)
 	xa         bool  // prepared, with its fate open (MariaDB says it here)
+	idle       bool  // its ALTER changes nothing: it only begins or is given up (MariaDB's binlog_alter_two_phase)
 }
 
 // decodeGTID reads the GTID and ANONYMOUS_GTID events of MySQL.
@@ -117,20 +118,36 @@ func (c *cursor) varInt() uint64 {
 	return v >> 1
 }
 
+// The flags of MariaDB's GTID event, and those behind its fields.
+const (
+	mariaStandalone    = 1
+	mariaGroupCommitID = 2
+	mariaPreparedXA    = 64
+	mariaCompleteXA    = 128
+
+	mariaStartAlter    = 2
+	mariaRollbackAlter = 8
+)
+
 // decodeMariaGTID reads MariaDB's GTID event. The server's id stands in the event's header.
 func decodeMariaGTID(body []byte, server uint32) (g group, err error) {
-	const (
-		standalone = 1
-		preparedXA = 64
-		completeXA = 128
-	)
 	c := cursor{data: body}
 	g.gtid = gtid{maria: true, server: server, seq: c.uint(8), domain: uint32(c.uint(4))}
 	flags := c.byte()
 	if c.bad {
 		return g, errShort
 	}
-	g.standalone = flags&standalone != 0
-	g.xa = flags&preparedXA != 0 && flags&completeXA == 0
+	g.standalone = flags&mariaStandalone != 0
+	g.xa = flags&mariaPreparedXA != 0 && flags&mariaCompleteXA == 0
+	if flags&mariaGroupCommitID != 0 {
+		c.take(8)
+	}
+	if flags&(mariaPreparedXA|mariaCompleteXA) != 0 {
+		c.take(4) // the format of its name
+		length := int(c.byte())
+		c.take(length + int(c.byte()))
+	}
+	extra := c.byte() // 0 where there is none, since older servers fill up with zeros
+	g.idle = extra&(mariaStartAlter|mariaRollbackAlter) != 0
 	return g, nil
 }

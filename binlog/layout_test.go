@@ -184,6 +184,40 @@ func TestAltersOfOneTableLeaveTheOtherAlone(t *testing.T) {
 	})
 }
 
+// TestAlterInTwoPhasesIsOneChange: it is in MariaDB's log where it begins and where it is done, with rows between.
+func TestAlterInTwoPhasesIsOneChange(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		if !isMaria(version) {
+			return
+		}
+		d := unnamed(t, version)
+		d.Exec(t, "INSERT INTO outbox (id, aggregatetype, aggregateid, payload) SELECT CONCAT('s', seq), 'order', 'k', REPEAT('x', 1000) FROM seq_1_to_20000")
+		f := start(t, file(t, d, noData), nil, binlog.Options{})
+		at := f.begun()
+		f.stop()
+		altered := make(chan bool)
+		go func() {
+			defer close(altered)
+			d.Exec(t, "SET binlog_alter_two_phase = 1; ALTER TABLE outbox MODIFY aggregateid varchar(255) NOT NULL AFTER id, FORCE, ALGORITHM = INPLACE, LOCK = NONE")
+		}()
+		n := 0
+		for done := false; !done; n++ {
+			d.Exec(t, insert("a"+strconv.Itoa(n)))
+			select {
+			case <-altered:
+				done = true
+			default:
+			}
+		}
+		t.Logf("%d rows", n)
+		for _, r := range resume(t, d, at).wait(n) {
+			if r.get("aggregatetype") != "order" || r.get("aggregateid") != "k" {
+				t.Errorf("%s has type %s, id %s", r.get("id"), r.get("aggregatetype"), r.get("aggregateid"))
+			}
+		}
+	})
+}
+
 // TestRowsOfAnUnknownLayoutAreNotGuessed: a position that was set by hand has no layout.
 func TestRowsOfAnUnknownLayoutAreNotGuessed(t *testing.T) {
 	each(t, func(t *testing.T, version string) {

@@ -149,7 +149,7 @@ func (a *assembler) changed(q logged, words string) error {
 
 // concerns reports whether a statement may be about one of our tables, or all of their schema.
 func (a *assembler) concerns(q logged) bool {
-	return q.cut || (dropsSchema.Match(q.text) || a.names(q.text)) && a.reaches(q)
+	return !a.tx.head.idle && (q.cut || (dropsSchema.Match(q.text) || a.names(q.text)) && a.reaches(q))
 }
 
 // dropsSchema is for MariaDB's CREATE OR REPLACE DATABASE too.
