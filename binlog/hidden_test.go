@@ -1,6 +1,8 @@
 package binlog_test
 
 import (
+	"strconv"
+	"strings"
 	"testing"
 
 	"outferry/binlog"
@@ -54,6 +56,28 @@ func TestColumnsThatTheServerHides(t *testing.T) {
 			}
 			check("last")
 			f.stop()
+		}
+	})
+}
+
+// TestKeyThatTheCatalogHides: MySQL makes one for a table without, and may be told not to show it.
+func TestKeyThatTheCatalogHides(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		if isMaria(version) {
+			return
+		}
+		m := servers.StartMySQL(t, servers.MySQLOptions{Version: version, Settings: []string{"sql_generate_invisible_primary_key = ON", "show_gipk_in_create_table_and_information_schema = OFF"}})
+		for _, metadata := range []string{"MINIMAL", "FULL"} {
+			d := m.Database(t)
+			d.Exec(t, "SET GLOBAL binlog_row_metadata = "+metadata+"; "+strings.Replace(tablesSQL, " PRIMARY KEY", "", 1)+"; "+insert("a1"))
+			f := start(t, file(t, d), nil, binlog.Options{})
+			f.until("the end of the snapshot", func() bool { return strings.Contains(string(f.last), `"phase":"stream"`) })
+			d.Exec(t, insert("a2"))
+			for i, r := range f.wait(2) {
+				if r.get("my_row_id") != strconv.Itoa(i+1) || r.get("aggregatetype") != "order" || r.get("aggregateid") != "k" {
+					t.Errorf("%s: got %v", metadata, r.values)
+				}
+			}
 		}
 	})
 }
