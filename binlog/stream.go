@@ -37,6 +37,7 @@ type stream struct {
 	end      place // of the log, then
 	late     bool  // and said so
 	learnt   place // where the log ended when the layouts were found missing
+	glimpse  glimpse
 }
 
 // stream asks for the log after pos and reads until ctx ends.

@@ -9,6 +9,9 @@ func (st *stream) upkeep(dry bool) error {
 	if st.opt.Lag == nil || time.Since(st.lagAt) < every {
 		return nil
 	}
+	if err := st.lookForUnlogged(); err != nil {
+		return st.denied(err, st.srv)
+	}
 	end, err := logStatus(st.cat, st.srv)
 	if err != nil {
 		return st.denied(err, st.srv)
