@@ -1,7 +1,6 @@
 package binlog
 
 import (
-	"bytes"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,10 +14,7 @@ func (a *assembler) brings(q logged, words string) bool {
 	default:
 		return false
 	}
-	if q.cut || a.bringsBy(tokensOf(q.text, false), string(q.schema)) {
-		return true
-	}
-	return bytes.Contains(q.text, []byte(`\`)) && a.bringsBy(tokensOf(q.text, true), string(q.schema)) // where a string ends depends on the session
+	return q.cut || slices.ContainsFunc(q.readings(), func(t tokens) bool { return a.bringsBy(t, string(q.schema)) })
 }
 
 // bringsBy: tools for online changes swap two names in one statement, and have copied the rows.
@@ -47,82 +43,6 @@ func (a *assembler) mayBeOurs(t tableName) bool {
 
 // rename is a table that gets another name.
 type rename struct{ from, to tableName }
-
-// token is a word, a name or text in quotes, or a sign.
-type token struct {
-	text   string
-	quoted bool
-}
-
-// tokens are those of a statement, without comments. What is in /*! and /*M! is code for some servers.
-type tokens []token
-
-func tokensOf(text []byte, backslashes bool) (t tokens) {
-	for len(text) > 0 {
-		rest := skipBlank(text)
-		if len(rest) < len(text) {
-			text = rest
-			continue
-		}
-		n := 0
-		for n < len(text) && (partOfName(text[n]) || 'A' <= text[n] && text[n] <= 'Z' || text[n] > '~') {
-			n++
-		}
-		switch c := text[0]; {
-		case n > 0:
-			t = append(t, token{text: string(text[:n])})
-		case c == '`', c == '\'', c == '"':
-			var s string
-			s, n = unquote(text, backslashes && c != '`')
-			t = append(t, token{s, true})
-		default:
-			n = 1
-			t = append(t, token{text: string(c)})
-		}
-		text = text[n:]
-	}
-	return t
-}
-
-var codeMark = regexp.MustCompile(`^(?:/\*M?!\d*|\*/)`)
-
-// skipBlank drops blanks and comments from the beginning of a text.
-func skipBlank(text []byte) []byte {
-	text = bytes.TrimLeft(text, blanks)
-	if end := commentEnd(text); end != "" {
-		_, text, _ = bytes.Cut(text, []byte(end))
-	}
-	return text[len(codeMark.Find(text)):]
-}
-
-// unquote returns what is in the quotes at the beginning of a text, and how long it is with them.
-func unquote(text []byte, backslashes bool) (s string, size int) {
-	var out []byte
-	for i := 1; i < len(text); i++ {
-		switch c := text[i]; {
-		case c == '\\' && backslashes && i+1 < len(text), c == text[0] && i+1 < len(text) && text[i+1] == c:
-			i++
-			out = append(out, text[i])
-		case c == text[0]:
-			return string(out), i + 1
-		default:
-			out = append(out, c)
-		}
-	}
-	return string(out), len(text)
-}
-
-// plain is the statement in capitals, with nothing of what is in quotes.
-func (t tokens) plain() string {
-	var words []string
-	for _, k := range t {
-		if k.quoted {
-			k.text = "?"
-		}
-		words = append(words, strings.ToUpper(k.text))
-	}
-	return strings.Join(words, " ")
-}
 
 // renames returns which tables get which names, and which names are free after it for sure.
 func (t tokens) renames(schema string) (all []rename, freed []tableName) {
@@ -164,18 +84,6 @@ func (t tokens) pairs(schema string) (all []rename) {
 			return all
 		}
 	}
-}
-
-func (t tokens) begins(words ...string) bool {
-	return len(t) > 0 && !t[0].quoted && slices.Contains(words, strings.ToUpper(t[0].text))
-}
-
-// past is behind one of the words, if it begins so.
-func (t tokens) past(words ...string) tokens {
-	if t.begins(words...) {
-		return t[1:]
-	}
-	return t
 }
 
 // table reads a name, with its schema or in the session's.

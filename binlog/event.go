@@ -218,7 +218,8 @@ func decodeHeartbeat(body []byte) (pos uint64) {
 type logged struct {
 	schema []byte // the session's
 	text   []byte
-	cut    bool // there is more of it
+	vars   []byte // of the session
+	cut    bool   // there is more of it
 }
 
 func decodeQuery(body []byte, fixedExtra int) (logged, error) {
@@ -228,10 +229,9 @@ func decodeQuery(body []byte, fixedExtra int) (logged, error) {
 	c.take(2) // error code
 	vars := int(c.uint(2))
 	c.take(fixedExtra) // of an EXECUTE_LOAD_QUERY event
-	c.take(vars)
-	of := c.take(schema)
+	q := logged{vars: c.take(vars), schema: c.take(schema)}
 	c.take(1)
-	q := logged{schema: of, text: c.data}
+	q.text = c.data
 	if c.bad {
 		return q, errShort
 	}

@@ -194,7 +194,9 @@ func TestStatementFormatStops(t *testing.T) {
 			"USE billing; -- " + strings.Repeat("x", 70_000) + "\n INSERT INTO orders VALUES (2)"}
 		if isMaria(version) { // MySQL refuses these
 			texts = append(texts, "CREATE TABLE made SELECT billing.f(2) AS n", "CREATE /**/ TEMPORARY TABLE made2 (c varchar(9) COMMENT '\\\\') SELECT billing.f(3) AS n",
-				"SET STATEMENT max_statement_time = 9 FOR CREATE TABLE made3 SELECT billing.f(4) AS n", "/*M!100500 CREATE */ TABLE made4 SELECT billing.f(5) AS n", "/*! SET STATEMENT lock_wait_timeout = 9 FOR CREATE TABLE made5 SELECT billing.f(6) AS n */")
+				"SET STATEMENT max_statement_time = 9 FOR CREATE TABLE made3 SELECT billing.f(4) AS n", "/*M!100500 CREATE */ TABLE made4 SELECT billing.f(5) AS n", "/*! SET STATEMENT lock_wait_timeout = 9 FOR CREATE TABLE made5 SELECT billing.f(6) AS n */",
+				"CREATE TABLE made6 AS\n--\nSELECT billing.f(7) AS n", "CREATE TABLE made7 /*Mike's*/ SELECT billing.f(8) AS n, 'b' AS b", "CREATE TABLE made8 /*!999999 Mike's*/ SELECT billing.f(9) AS n, 'b' AS b",
+				"CREATE TABLE made9 AVG_ROW_LENGTH=1.5SELECT billing.f(10) AS n", `SET sql_mode = 'NO_BACKSLASH_ESCAPES'; CREATE TABLE made10 (c varchar(9) DEFAULT '\') SELECT billing.f(11) AS n, '\' AS b`)
 		}
 		for i, text := range texts {
 			f := start(t, file(t, d, noData), nil, binlog.Options{})
@@ -239,7 +241,28 @@ func TestStatementsWithoutRowsPass(t *testing.T) {
 			d.Exec(t, "SET STATEMENT max_statement_time = 9 FOR CREATE OR REPLACE VIEW v AS SELECT n FROM other; SET STATEMENT lock_wait_timeout = 9 FOR ALTER TABLE other ADD COLUMN m int COMMENT 'FOR CREATE TABLE x SELECT'; "+insert("a3"))
 			f.wait(3)
 		}
+		for _, sql := range wordsOfQueries(version, d.Name) {
+			d.Exec(t, sql)
+		}
+		d.Exec(t, insert("last"))
+		f.until("the last row", func() bool { return len(f.rows) > 0 && f.rows[len(f.rows)-1].get("id") == "last" })
 	})
+}
+
+// wordsOfQueries are definitions with words of a query in names, strings and comments.
+func wordsOfQueries(version, name string) []string {
+	sql := []string{
+		`CREATE TABLE permissions (id int PRIMARY KEY, action ENUM('select','insert') NOT NULL, pattern varchar(99) DEFAULT '\\d+')`,
+		`CREATE TABLE qe (a int COMMENT 'the user\'s select list'); CREATE TABLE qf (a int COMMENT 'e.g. C:\\data; select one per row'); CREATE TABLE qv (a int COMMENT 'one of the values (see docs\\a)')`,
+		"CREATE TABLE cs (`select` int, b varchar(3) DEFAULT '\\\\'); CREATE INDEX ix ON cs (`select`) COMMENT 'back\\slash'",
+		`CREATE TABLE made (a int) /*Made by a tool that can select things*/`,
+		`SET sql_mode = 'NO_BACKSLASH_ESCAPES'; CREATE TABLE nb (a varchar(9) DEFAULT '\', b int COMMENT 'select'); SET sql_mode = 'ANSI_QUOTES'; CREATE TABLE aq ("select" int COMMENT '\\')`,
+		`CREATE USER '` + name + `z'@'localhost' IDENTIFIED BY 'a\\b select'; DROP USER '` + name + `z'@'localhost'`,
+	}
+	if isMaria(version) {
+		sql = append(sql, `CREATE DATABASE `+name+`_2 COMMENT 'back\\slash select'; DROP DATABASE `+name+`_2`, `CREATE SEQUENCE s COMMENT 'a\\b select'`)
+	}
+	return sql
 }
 
 // TestRowsUndoneInTheLogAreAbsent: MariaDB keeps them there, with what undid them behind, in transactions that do

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -210,31 +211,49 @@ func writes(words string) bool {
 func selects(q logged, words string) bool {
 	switch verb(words) {
 	case "CREATE", "SET", unreadable:
-	default:
-		return false
+		return slices.ContainsFunc(q.readings(), func(t tokens) bool { return t.makesByQuery(q.cut) })
 	}
-	bare := bareCode(q.text)
-	if !creates.Match(bare) || definesCode.Match(bare) {
-		return false
-	}
-	if bytes.Contains(q.text, []byte(`\`)) { // where a string ends depends on the session
-		bare = q.text
-	}
-	return q.cut || hasQuery.Match(bare)
+	return false
 }
 
-// bareCode is a statement without strings, names in quotes and comments, and without what may stand around it.
-func bareCode(text []byte) []byte {
-	return around.ReplaceAll(quoted.ReplaceAll(text, []byte(" ")), []byte(" "))
+// makesByQuery: a view, a procedure and the like only hold their queries. Of a statement that is cut off nobody can tell.
+func (t tokens) makesByQuery(cut bool) bool {
+	if t.begins("SET") {
+		i := t.setFor(cut)
+		if i < 0 {
+			return cut
+		}
+		t = t[i:]
+	}
+	return t.makesTable(cut) && (cut || hasQuery.MatchString(t.plain()))
 }
 
-var (
-	quoted      = regexp.MustCompile("(?s)`[^`]*`|'[^']*'|\"[^\"]*\"|/\\*(?:[^!M].*?)??\\*/|(?:#|--\\s)[^\\n]*")
-	around      = regexp.MustCompile(`(?is)^[\s;]*(?:/\*M?!\d*\s*)?SET\s+STATEMENT\b.*?\bFOR\b|/\*M?!\d*|\*/`)
-	creates     = regexp.MustCompile(`(?i)^[\s;]*CREATE\b`)
-	definesCode = regexp.MustCompile(`(?i)^[\s;]*CREATE\s+(OR\s+REPLACE\s+)?(VIEW|TRIGGER|PROCEDURE|FUNCTION|AGGREGATE|EVENT|PACKAGE|DEFINER|ALGORITHM|SQL)\b`)
-	hasQuery    = regexp.MustCompile(`(?i)\bSELECT\b|\bVALUES\s*\(`)
-)
+// setFor is where the statement of a SET STATEMENT may begin, if it makes a table: a value before it may have a FOR too.
+func (t tokens) setFor(cut bool) int {
+	for i := 1; i < len(t); i++ {
+		if t[i-1:].begins("FOR") && t[i:].makesTable(cut) {
+			return i
+		}
+	}
+	return -1
+}
+
+func (t tokens) makesTable(cut bool) bool {
+	if len(t) == 0 {
+		return cut
+	}
+	if !t.begins("CREATE") {
+		return false
+	}
+	t = t[1:].past("OR").past("REPLACE").past("TEMPORARY")
+	return t.begins("TABLE") || len(t) == 0 && cut
+}
+
+// hasQuery: a number may stand right before a word.
+var hasQuery = regexp.MustCompile(`\b(?:[0-9]\w*)?SELECT\b|\bVALUES \(`)
+
+// definesCode is a statement that holds a query, or statements, for later.
+var definesCode = regexp.MustCompile(`(?i)^[\s;]*CREATE\s+(OR\s+REPLACE\s+)?(VIEW|TRIGGER|PROCEDURE|FUNCTION|AGGREGATE|EVENT|PACKAGE|DEFINER|ALGORITHM|SQL)\b`)
 
 // unreadable stands for the verb of a statement where nobody can tell it: comments that don't end, code in
 // comments.
