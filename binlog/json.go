@@ -1,6 +1,7 @@
 package binlog
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -242,29 +243,26 @@ func appendJSONEscape(dst []byte, b byte) []byte {
 	return append(dst, '\\', 'u', '0', '0', lowerHex[b>>4], lowerHex[b&15])
 }
 
-// appendJSONDouble prints the shortest digits that give the same number, with an exponent where the point
-// would be more than 15 digits away, and always with a mark that it is no integer.
+// appendJSONDouble prints the shortest digits that give the same number, and always with a mark that it is no integer. It has
+// an exponent where the point would be more than 15 digits away, unless digits follow the point.
 func appendJSONDouble(dst []byte, f float64) []byte {
 	var buf [32]byte
 	short := strconv.AppendFloat(buf[:0], f, 'e', -1, 64) // d.ddde±xx
-	e := len(short) - 1
-	for short[e] != 'e' {
-		if e--; e < 0 {
-			return append(dst, "null"...) // not a number, which the server doesn't store
-		}
+	mantissa, exponent, ok := bytes.Cut(short, []byte("e"))
+	if !ok {
+		return append(dst, "null"...) // not a number, which the server doesn't store
 	}
-	exp, _ := strconv.Atoi(string(short[e+1:]))
-	if exp < -15 || exp >= 15 {
-		return strconv.AppendInt(append(append(dst, short[:e]...), 'e'), int64(exp), 10)
+	exp, _ := strconv.Atoi(string(exponent))
+	_, behind, _ := bytes.Cut(mantissa, []byte("."))
+	fraction := len(behind) > exp
+	if exp < -15 || exp >= 15 && !fraction {
+		return strconv.AppendInt(append(append(dst, mantissa...), 'e'), int64(exp), 10)
 	}
-	start := len(dst)
 	dst = strconv.AppendFloat(dst, f, 'f', -1, 64)
-	for _, b := range dst[start:] {
-		if b == '.' {
-			return dst
-		}
+	if !fraction {
+		dst = append(dst, ".0"...)
 	}
-	return append(dst, ".0"...)
+	return dst
 }
 
 // appendJSONOpaque prints a value of a column type that JSON has no word for.

@@ -2,6 +2,7 @@ package binlog_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand"
 	"strconv"
 	"strings"
@@ -141,6 +142,7 @@ func jsonDocuments() []string {
 		`JSON_OBJECT('y', CAST(2024 AS YEAR))`, `CAST(ST_GeomFromText('POINT(1 2)') AS JSON)`,
 		`JSON_ARRAY(REPEAT('x', 70000), 1, 2, REPEAT('y', 300))`, `CONCAT('[', REPEAT('1,', 20000), '1]')`, `JSON_OBJECT(REPEAT('k', 300), REPEAT('v', 128))`,
 		`'[1e0, 1.0, 100.0, 1e14, 1e15, 1e16, 123456789012345678, 1e20, 1e21, 1e22, 1.5e300, 1e-1, 1e-5, 1e-6, 1e-7, 1e-14, 1e-15, 1e-16, 1.234e-10, 0.0, -0.0, 1.7976931348623157e308, 5e-324, 0.1, 12345678.9]'`,
+		`'[1039514241563211.8, -1039514241563211.8, 1234567890123456.8, 9007199254740991.5, 4503599627370497.5, 1125899906842624.25, 1000000000000000.1, 999999999999999.9, 1000000000000000.0, 1234567890123456e1]'`,
 	}
 	r := rand.New(rand.NewSource(1))
 	for range 300 {
@@ -151,6 +153,22 @@ func jsonDocuments() []string {
 				f *= []float64{10, 0.1}[r.Intn(2)]
 			}
 			numbers = append(numbers, strconv.FormatFloat(f, 'e', r.Intn(17), 64))
+		}
+		docs = append(docs, "'["+strings.Join(numbers, ",")+"]'")
+	}
+	for range 50 {
+		var numbers []string
+		for range 20 {
+			if f := math.Float64frombits(r.Uint64()); !math.IsNaN(f) && !math.IsInf(f, 0) {
+				numbers = append(numbers, strconv.FormatFloat(f, 'e', -1, 64))
+			}
+		}
+		docs = append(docs, "'["+strings.Join(numbers, ",")+"]'")
+	}
+	for exp := -20; exp < 25; exp++ { // around where an exponent begins
+		var numbers []string
+		for range 50 {
+			numbers = append(numbers, fmt.Sprintf("%.*fe%d", 1+r.Intn(16), 1+9*r.Float64(), exp))
 		}
 		docs = append(docs, "'["+strings.Join(numbers, ",")+"]'")
 	}
