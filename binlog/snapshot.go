@@ -295,6 +295,8 @@ func (h *session) readFault(t tableName, err error) error {
 		return err
 	case errors.Is(err, errTooLarge):
 		return &outbox.Fault{Code: "row.too_large", Class: outbox.Internal, Err: fmt.Errorf("snapshot of %s: %w", t, err), Remedy: "raise source.max_row, or delete the row"}
+	case errors.Is(err, errNoDocument):
+		return environment("mysql.max_allowed_packet", "SET GLOBAL max_allowed_packet = 1073741824, and the same in the server's configuration, until the snapshot is over", "snapshot of %s: %w", t, err)
 	case errorCode(err) == 1142 || errorCode(err) == 1143:
 		return environment("mysql.permission", fmt.Sprintf("GRANT SELECT ON %s TO %s, or set source.snapshot to no_data", t.sql(), h.srv.account), "snapshot of %s: %w", t, err)
 	}
@@ -305,7 +307,7 @@ func (h *session) readFault(t tableName, err error) error {
 func (sn *snapshotReader) row(src *snapshotTable, values [][]byte) error {
 	n := len(src.columns)
 	if err := src.decode(&sn.text, values[:n]); err != nil {
-		return err
+		return fmt.Errorf("row %d: %w", sn.pos.Snapshot.Rows+1, err)
 	}
 	if len(sn.seam) > 0 {
 		if _, ok := sn.seam[src.keyOf(&sn.text)]; ok {

@@ -92,6 +92,31 @@ func TestSnapshotWaitsForTheLastBatches(t *testing.T) {
 	})
 }
 
+// TestSnapshotPublishesNoEmptyDocument: MySQL gives a JSON text that is too long for max_allowed_packet as an empty one.
+func TestSnapshotPublishesNoEmptyDocument(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		if isMaria(version) {
+			return // JSON is text there
+		}
+		d := servers.StartMySQL(t, servers.MySQLOptions{Version: version}).Database(t)
+		d.Exec(t, "CREATE TABLE outbox (id int PRIMARY KEY, payload json); INSERT INTO outbox VALUES (1, '1'), (2, JSON_ARRAY(REPEAT('x', 300000))), (3, '\"\"'), (4, NULL)")
+		d.Exec(t, "SET GLOBAL max_allowed_packet = 65536")
+		f := start(t, file(t, d), nil, binlog.Options{})
+		fault := f.fault()
+		wantFault(t, fault, "mysql.max_allowed_packet", outbox.Environment)
+		if want := "snapshot of " + d.Name + ".outbox: row 2: column payload: "; !strings.Contains(fault.Error(), want) || len(f.rows) > 1 {
+			t.Errorf("got %d rows, and %v", len(f.rows), fault)
+		}
+		remedy, _, _ := strings.Cut(fault.Remedy, ",")
+		d.Exec(t, remedy)
+		f = start(t, file(t, d), f.last, binlog.Options{})
+		rows := f.wait(4)
+		if n := len(rows[1].get("payload")); idsOf(rows) != "1 2 3 4" || n != 300_004 {
+			t.Errorf("got %s, and %d bytes", idsOf(rows), n)
+		}
+	})
+}
+
 // TestSnapshotNeedsAPrimaryKey: rows without one have no order by which a snapshot that was cut off could go on. It stops
 // before there is a position, so that the file may say no_data.
 func TestSnapshotNeedsAPrimaryKey(t *testing.T) {

@@ -203,7 +203,13 @@ func (s *snapshotTable) decode(r *rowBuffer, values [][]byte) error {
 	return nil
 }
 
+// errNoDocument: where the text of a JSON document is longer than max_allowed_packet, MySQL gives an empty one and a warning.
+var errNoDocument = errors.New("the server sent no text of a JSON document, which is longer than its max_allowed_packet")
+
 func appendServerText(dst, v []byte, col *outbox.Column, cat *catalogColumn, order swap) ([]byte, error) {
+	if cat.dataType == "json" && len(v) == 0 {
+		return dst, errNoDocument
+	}
 	switch col.Kind {
 	case outbox.TimestampTZ:
 		return append(append(dst, v...), "+00"...), nil
