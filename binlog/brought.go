@@ -63,6 +63,9 @@ func (t tokens) renames(schema string) (all []rename, freed []tableName) {
 					freed = append(freed, r.from)
 				}
 			}
+		case t[i:].begins("CONVERT") && next.begins("PARTITION") && len(next) > 2: // MariaDB makes a table of it
+			to, _ := next[2:].past("TO").past("TABLE").table(schema)
+			all = append(all, rename{altered, to})
 		case t[i:].begins("RENAME") && alters && !next.begins("COLUMN", "INDEX", "KEY"):
 			to, _ := next.past("TO", "AS", "=").table(schema)
 			all = append(all, rename{altered, to})

@@ -40,6 +40,11 @@ func TestRowsThatNoInsertBroughtAreSaid(t *testing.T) {
 		if isMaria(version) {
 			cases["setting"] = change{"RENAME TABLE outbox TO former; SET STATEMENT lock_wait_timeout = 9 FOR ALTER TABLE IF EXISTS side WAIT 9 RENAME outbox, FORCE", true}
 		}
+		if isMaria(version) {
+			const parts = "ALTER TABLE side PARTITION BY RANGE COLUMNS (id) (PARTITION p0 VALUES LESS THAN ('t'), PARTITION p1 VALUES LESS THAN (MAXVALUE)); "
+			cases["partition"] = change{parts + "RENAME TABLE outbox TO former; ALTER TABLE side CONVERT PARTITION p0 TO TABLE outbox", true}
+			cases["another partition"] = change{parts + "ALTER TABLE side CONVERT PARTITION p0 TO TABLE outbox_2020 /* of outbox */", false}
+		}
 		if version == "mariadb11" {
 			cases["convert"] = change{"DROP TABLE outbox; CREATE TABLE outbox LIKE side; ALTER TABLE outbox PARTITION BY RANGE COLUMNS (id) (PARTITION p0 VALUES LESS THAN ('p')); ALTER TABLE outbox CONVERT TABLE side TO PARTITION p1 VALUES LESS THAN ('z')", true}
 		}
