@@ -14,16 +14,23 @@ import (
 type tableState struct {
 	tableName
 	oid      string
-	identity bool // it has a replica identity, so its updates can be published
+	identity bool // it and its partitions have a replica identity, so its updates can be published
 }
+
+// identified holds for a table c by which the server lets an UPDATE pass while updates are published. It goes by the
+// partition that has the row. Since PostgreSQL 18 an identity with generated columns is none, unless they are published.
+const identified = `(c.relreplident = 'f' OR EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
+	AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END))
+	AND (current_setting('server_version_num')::int < 180000 OR NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attgenerated <> '' AND NOT a.attisdropped
+	AND (c.relreplident = 'f' OR EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND a.attnum = ANY(i.indkey)
+	AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END))))`
 
 // tableStates looks the file's tables up, and says what makes one of them no outbox.
 func (s *Source) tableStates(ctx context.Context, ask querier) ([]tableState, error) {
 	var out []tableState
 	for _, text := range s.cfg.Source.Tables {
 		t := parseTable(text)
-		rows, err := ask(ctx, fmt.Sprintf(`SELECT c.oid, c.relkind, c.relpersistence,
-			c.relreplident IN ('f', 'i') OR (c.relreplident = 'd' AND EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary))
+		rows, err := ask(ctx, fmt.Sprintf(`SELECT c.oid, c.relkind, c.relpersistence, `+identified+`
 			FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s`, quoteLiteral(t.schema), quoteLiteral(t.name)))
 		if err != nil {
 			return nil, transient("pg.connection", "look for table %s: %w", t, plain(err))
@@ -38,39 +45,43 @@ func (s *Source) tableStates(ctx context.Context, ask querier) ([]tableState, er
 		case r[2] != "p":
 			return nil, environment("pg.table_unlogged", fmt.Sprintf("ALTER TABLE %s SET LOGGED", t.sql()), "%s is not logged: its rows are not in the WAL", t)
 		}
-		if err := s.descendants(ctx, ask, t, r[0], r[1] == "p"); err != nil {
+		below, err := s.descendants(ctx, ask, t, r[0], r[1] == "p")
+		if err != nil {
 			return nil, err
 		}
-		out = append(out, tableState{tableName: t, oid: r[0], identity: r.bool(3)})
+		out = append(out, tableState{tableName: t, oid: r[0], identity: r.bool(3) && below})
 	}
 	return out, nil
 }
 
 // descendants checks the partitions of a table, or the tables that inherit from it: rows of those are rows of the table for
-// a SELECT, and not for the stream.
-func (s *Source) descendants(ctx context.Context, ask querier, t tableName, oid string, partitioned bool) error {
+// a SELECT, and not for the stream. It reports whether all of them are identified.
+func (s *Source) descendants(ctx context.Context, ask querier, t tableName, oid string, partitioned bool) (identity bool, err error) {
 	rows, err := ask(ctx, `WITH RECURSIVE below AS (SELECT inhrelid, inhparent FROM pg_inherits WHERE inhparent = `+oid+`
 		UNION SELECT i.inhrelid, i.inhparent FROM pg_inherits i JOIN below b ON i.inhparent = b.inhrelid)
-		SELECT n.nspname, c.relname, c.relkind, c.relpersistence, pn.nspname, p.relname, current_setting('server_version_num')::int >= 150000 FROM below b JOIN pg_class c ON c.oid = b.inhrelid
+		SELECT n.nspname, c.relname, c.relkind, c.relpersistence, pn.nspname, p.relname, current_setting('server_version_num')::int >= 150000, `+identified+`
+		FROM below b JOIN pg_class c ON c.oid = b.inhrelid
 		JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_class p ON p.oid = b.inhparent JOIN pg_namespace pn ON pn.oid = p.relnamespace ORDER BY 1, 2`)
 	if err != nil {
-		return transient("pg.connection", "look for what belongs to table %s: %w", t, plain(err))
+		return false, transient("pg.connection", "look for what belongs to table %s: %w", t, plain(err))
 	}
+	identity = true
 	for _, r := range rows {
 		child, parent := tableName{r[0], r[1]}, tableName{r[4], r[5]}
 		switch {
 		case !partitioned:
-			return environment("pg.table_inherited", fmt.Sprintf("make %[1]s a partitioned table; or ALTER TABLE %[2]s NO INHERIT %[1]s, and name %[2]s in source.tables if it is an outbox too", t.sql(), child.sql()),
+			return false, environment("pg.table_inherited", fmt.Sprintf("make %[1]s a partitioned table; or ALTER TABLE %[2]s NO INHERIT %[1]s, and name %[2]s in source.tables if it is an outbox too", t.sql(), child.sql()),
 				"table %s inherits from %s: its rows are not in the stream of that", child, t)
 		case r.bool(6) && s.names(child): // a publication of older servers may have both
-			return environment("pg.table_kind", fmt.Sprintf("take %s out of source.tables: its rows come as rows of %s", child, t), "%s is a partition of %s, and source.tables names both", child, t)
+			return false, environment("pg.table_kind", fmt.Sprintf("take %s out of source.tables: its rows come as rows of %s", child, t), "%s is a partition of %s, and source.tables names both", child, t)
 		case r[2] == "f":
-			return environment("pg.table_kind", fmt.Sprintf("ALTER TABLE %s DETACH PARTITION %s", parent.sql(), child.sql()), "%s, a partition of %s, is a foreign table: its rows are not in the WAL of this server", child, t)
+			return false, environment("pg.table_kind", fmt.Sprintf("ALTER TABLE %s DETACH PARTITION %s", parent.sql(), child.sql()), "%s, a partition of %s, is a foreign table: its rows are not in the WAL of this server", child, t)
 		case r[2] == "r" && r[3] != "p":
-			return environment("pg.table_unlogged", fmt.Sprintf("ALTER TABLE %s SET LOGGED", child.sql()), "%s, a partition of %s, is not logged: its rows are not in the WAL", child, t)
+			return false, environment("pg.table_unlogged", fmt.Sprintf("ALTER TABLE %s SET LOGGED", child.sql()), "%s, a partition of %s, is not logged: its rows are not in the WAL", child, t)
 		}
+		identity = identity && r.bool(7)
 	}
-	return nil
+	return identity, nil
 }
 
 // names reports whether the file names a table.

@@ -3,6 +3,7 @@ package walstream
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -181,12 +182,15 @@ func (s *Source) operations(tables []tableState) string {
 	if s.cfg.Router.OnUpdate == "ignore" {
 		return "insert"
 	}
-	for _, t := range tables {
-		if !t.identity {
-			return "insert"
-		}
+	if unidentified(tables) {
+		return "insert"
 	}
 	return "insert, update"
+}
+
+// unidentified reports that UPDATEs of one of the tables fail while updates are published.
+func unidentified(tables []tableState) bool {
+	return slices.ContainsFunc(tables, func(t tableState) bool { return !t.identity })
 }
 
 func (s *Source) createPublicationSQL(tables []tableState) string {
@@ -223,5 +227,8 @@ func (h *session) ensurePublication(ctx context.Context) error {
 		}
 		h.log.Info("publication created", "publication", h.cfg.Source.Postgres.Publication, "publish", h.operations(tables))
 	}
-	return h.publicationCovers(ctx, false)
+	if err := h.publicationCovers(ctx, false); err != nil {
+		return err
+	}
+	return h.spareUpdates(ctx) // a snapshot may come first, and the watch long after it
 }

@@ -153,7 +153,7 @@ func (h *session) partitioned(ctx context.Context, t tableName) (bool, error) {
 // one transaction, so a kill leaves no change that the next start would take for somebody's.
 const ourChange = "outferry has taken updates out of it; before that it was "
 
-// spareUpdates stops publishing updates when a table has lost its replica identity: while they are published the
+// spareUpdates stops publishing updates when a table has no usable replica identity: while they are published the
 // server refuses the application's own UPDATEs of it.
 func (h *session) spareUpdates(ctx context.Context) error {
 	state, err := h.publicationState(ctx, h.ask, h.version)
@@ -161,7 +161,7 @@ func (h *session) spareUpdates(ctx context.Context) error {
 		return err
 	}
 	tables, err := h.tableStates(ctx, h.ask)
-	if err != nil || h.operations(tables) != "insert" {
+	if err != nil || !unidentified(tables) {
 		return err
 	}
 	pub := h.cfg.Source.Postgres.Publication
@@ -169,12 +169,12 @@ func (h *session) spareUpdates(ctx context.Context) error {
 		comment := strings.TrimPrefix(state.comment+"\n"+ourChange+state.stamp, "\n")
 		sql := fmt.Sprintf("ALTER PUBLICATION %[1]s SET (publish = 'insert'); COMMENT ON PUBLICATION %[1]s IS %[2]s", quoteIdent(pub), quoteLiteral(comment))
 		if err = exec(ctx, h.cat, sql); err == nil {
-			h.log.Warn("updates are not published any more: a table has no replica identity, and its UPDATEs would fail", "publication", pub, "code", "pg.no_replica_identity")
+			h.log.Warn("updates are not published any more: a table has no usable replica identity, and its UPDATEs would fail", "publication", pub, "code", "pg.no_replica_identity")
 			return h.restamp(ctx)
 		}
 	}
 	if !h.warnedIdentity {
-		h.log.Warn("UPDATEs of a table without replica identity fail while the publication publishes them", "publication", pub, "code", "pg.no_replica_identity", "remedy", "add a primary key")
+		h.log.Warn("UPDATEs of a table without usable replica identity fail while the publication publishes them", "publication", pub, "code", "pg.no_replica_identity", "remedy", "give it, or its partition, a primary key that is not deferrable, and REPLICA IDENTITY DEFAULT")
 		h.warnedIdentity = true
 	}
 	return nil
