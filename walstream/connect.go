@@ -87,10 +87,17 @@ func (s *Source) connConfig(replication bool) (*pgconn.Config, error) {
 	if replication {
 		cfg.RuntimeParams["replication"] = "database"
 	}
+	cfg.AfterConnect = untimed
 	cfg.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
 		s.log.Debug("notice", "severity", n.SeverityUnlocalized, "sqlstate", n.Code, "message", n.Message)
 	}
 	return cfg, nil
+}
+
+// untimed lifts limits that only newer servers know: as a setting of the start an older one refuses them. A connection
+// that replicates is idle in a transaction while it keeps the snapshot of its slot.
+func untimed(ctx context.Context, c *pgconn.PgConn) error {
+	return exec(ctx, c, "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')")
 }
 
 // connectFault sorts a failed connection by SQLSTATE: what a person must mend, and what time mends.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -142,4 +143,27 @@ func TestDatabaseThatReadsOnlyByDefaultGetsItsPublication(t *testing.T) {
 	if got := d.Text(t, "SELECT count(*) FROM pg_publication_tables"); got != "1" {
 		t.Errorf("%s tables are published", got)
 	}
+}
+
+// TestLimitsOfTheDatabaseAreNotOurs: each would cut a connection that waits, or a long snapshot, again and again.
+func TestLimitsOfTheDatabaseAreNotOurs(t *testing.T) {
+	onEach(t, 14, func(t *testing.T, d *servers.Database) {
+		r := rig(t, d)
+		for _, name := range []string{"idle_session_timeout", "transaction_timeout"} {
+			if d.Text(t, "SELECT count(*) FROM pg_settings WHERE name = '"+name+"'") == "1" {
+				d.Exec(t, "ALTER DATABASE "+d.Name+" SET "+name+" = '700ms'")
+			}
+		}
+		r.Exec(t, "INSERT INTO outbox SELECT n, 'o', 'k', 't', repeat('x', 10000) FROM generate_series(1, 3000) n")
+		rd := r.Start(t, nil, false, true)
+		rd.Until("the first rows", func(f *sourcetest.Feed) bool { return len(f.IDs) > 0 })
+		time.Sleep(1500 * time.Millisecond) // nothing is taken meanwhile, so the snapshot lasts longer than both
+		rd.Until("all rows", func(f *sourcetest.Feed) bool { return len(f.IDs) == 3000 })
+		time.Sleep(1500 * time.Millisecond)
+		r.Exec(t, somebodysRow)
+		rd.Until("a row of the stream", func(f *sourcetest.Feed) bool { return len(f.IDs) == 3001 })
+		if err := rd.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
 }
