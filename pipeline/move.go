@@ -78,11 +78,6 @@ func (m *Move) refuseGap(accept bool) error {
 // Plan thinks a move through. It refuses one that the server can't serve, and one that skips rows unless the target
 // accepts that.
 func (c *Claim) Plan(ctx context.Context, t Target) (*Move, error) {
-	m, err := c.plan(ctx, t)
-	return m, named(err, c.cfg.Name)
-}
-
-func (c *Claim) plan(ctx context.Context, t Target) (*Move, error) {
 	if c.cfg.Source.Snapshot == "initial_only" {
 		return nil, &outbox.Fault{Code: "offsets.no_slot", Class: outbox.Config,
 			Err:    fmt.Errorf("move pipeline %s: source.snapshot is initial_only, so there is nothing to go on from", c.cfg.Name),

@@ -71,7 +71,7 @@ func (p *Pipeline) Name() string { return p.cfg.Name }
 // source is told. It returns nil after an orderly stop or when the file asked for no more than a snapshot.
 func (p *Pipeline) Run(ctx context.Context) error {
 	for {
-		err := named(p.session(ctx), p.cfg.Name)
+		err := Named(p.session(ctx), p.cfg.Name)
 		if err == nil || ctx.Err() != nil && interrupted(err) {
 			p.status.State(status.Stopped, "")
 			return nil
@@ -105,8 +105,8 @@ func faultOf(err error) *outbox.Fault {
 	return &outbox.Fault{Code: "internal", Class: outbox.Internal, Err: err}
 }
 
-// named puts the pipeline's name into the commands of a remedy.
-func named(err error, pipeline string) error {
+// Named puts the pipeline's name into the commands of a remedy.
+func Named(err error, pipeline string) error {
 	var f *outbox.Fault
 	if errors.As(err, &f) {
 		f.Remedy = strings.ReplaceAll(f.Remedy, " NAME", " "+pipeline)

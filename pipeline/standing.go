@@ -47,7 +47,7 @@ type Verdict struct {
 
 // verdictOf is an error as the pipeline's own run would tell it.
 func (s *Standing) verdictOf(err error) Verdict {
-	err = named(err, s.Pipeline)
+	err = Named(err, s.Pipeline)
 	f := faultOf(err)
 	return Verdict{Code: f.Code, Message: f.Err.Error(), Remedy: f.Remedy, err: err}
 }

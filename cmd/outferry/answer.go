@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"outferry/outbox"
+	"outferry/pipeline"
 )
 
 // answerVersion changes when a field of an answer changes its meaning or goes away.
@@ -53,6 +54,11 @@ func give(cmd *cobra.Command, output string, result table, err error) error {
 		return &exitError{code: commandCode(err), err: err}
 	}
 	return nil
+}
+
+// give answers about the pipeline of that name.
+func (a *aim) give(cmd *cobra.Command, name string, result table, err error) error {
+	return give(cmd, a.output, result, pipeline.Named(err, name))
 }
 
 func answerErrorOf(err error) *answerError {

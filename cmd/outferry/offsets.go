@@ -129,17 +129,17 @@ func (a *aim) move(cmd *cobra.Command, name string, fits func(*configs.Pipeline)
 	defer stop()
 	c, err := pipeline.Take(ctx, cfg, log, pipeline.Without{})
 	if err != nil {
-		return give(cmd, a.output, nil, err)
+		return a.give(cmd, name, nil, err)
 	}
 	defer c.Close()
 	m, err := plan(ctx, c)
 	if err != nil {
-		return give(cmd, a.output, nil, err)
+		return a.give(cmd, name, nil, err)
 	}
 	if err := a.make(ctx, cmd, name, c, m); err != nil {
-		return give(cmd, a.output, nil, err)
+		return a.give(cmd, name, nil, err)
 	}
-	return give(cmd, a.output, moved{name, m}, nil)
+	return a.give(cmd, name, moved{name, m}, nil)
 }
 
 // make asks where rows are at stake, and makes a move.

@@ -61,7 +61,7 @@ func (a *aim) export(cmd *cobra.Command, name string, toConnect bool, server str
 		}
 	}
 	if err != nil {
-		return &exitError{code: commandCode(err), err: err}
+		return a.give(cmd, name, nil, err)
 	}
 	var pretty bytes.Buffer
 	if err := json.Indent(&pretty, text, "", "  "); err != nil {

@@ -112,13 +112,13 @@ func (a *aim) takeDown(cmd *cobra.Command, name string, without pipeline.Without
 	defer stop()
 	c, err := pipeline.Take(ctx, cfg, log, without)
 	if err != nil {
-		return give(cmd, a.output, nil, err)
+		return a.give(cmd, name, nil, err)
 	}
 	defer c.Close()
 	tell(cmd, name, says(cfg))
 	if err := a.confirm(ctx, cmd, name); err != nil {
-		return give(cmd, a.output, nil, err)
+		return a.give(cmd, name, nil, err)
 	}
 	done, err := do(c, ctx)
-	return give(cmd, a.output, steps{name, done}, err)
+	return a.give(cmd, name, steps{name, done}, err)
 }

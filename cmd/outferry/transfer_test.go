@@ -41,7 +41,7 @@ func TestImportRefusesWhatItCannotProve(t *testing.T) {
 	into := func(text, line string) outcome { return r.doWith(strings.NewReader(text), line) }
 	into("{", "import").want(t, 2)
 	into(strings.Replace(exported, `"`+r.name+`"`, `"somebody"`, 1), "import").want(t, 2, "somebody")
-	into(strings.Replace(exported, `"system_id": "`, `"system_id": "1`, 1), "import --yes").want(t, 4, "pg.wrong_source")
+	into(strings.Replace(exported, `"system_id": "`, `"system_id": "1`, 1), "import --yes").want(t, 4, "pg.wrong_source", "outferry offsets reset "+r.name)
 	r.insert(2)
 	r.runUntil(3)
 	r.do("show").want(t, 0)
