@@ -56,9 +56,10 @@ type Column struct {
 // Table is one shape of an outbox table. A change of the table makes a new Table, so whoever keeps
 // something per shape compares pointers.
 type Table struct {
-	Schema  string // schema on PostgreSQL, database on MySQL and MariaDB
-	Name    string
-	Columns []Column
+	Schema    string // schema on PostgreSQL, database on MySQL and MariaDB
+	Name      string
+	Columns   []Column
+	Generated []string // generated columns that the log leaves out
 }
 
 // String returns schema.name.

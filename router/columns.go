@@ -2,6 +2,7 @@ package router
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"outferry/configs"
@@ -63,6 +64,10 @@ func fold(name string) string { return strings.ToLower(strings.ReplaceAll(name, 
 func (f *finder) missing(option, name string) error {
 	fault := configFault("router.column_missing", "%s: table %s has no column %q; %s", option, f.table, name, f.near(name))
 	fault.Remedy = "name an existing column under " + option
+	if slices.Contains(f.table.Generated, name) {
+		fault.Err = fmt.Errorf("%s: column %q of table %s is generated, and generated columns are not in the log", option, name, f.table)
+		fault.Remedy = "name an ordinary column under " + option + ", which the application writes"
+	}
 	if !strings.HasPrefix(option, columnsPath) || option == columnsPath+"partition" {
 		fault.Remedy += ", or set router.missing_column to ignore"
 	}

@@ -168,10 +168,16 @@ func (h *session) describe(ctx context.Context, m relationMessage) (*outbox.Tabl
 	return t, err
 }
 
-// tableOf describes a table as the catalog has it now, without generated columns, which the log leaves out too.
+// tableOf describes a table as the catalog has it now, with the columns that the log has.
 func tableOf(ctx context.Context, ask querier, t tableState) (*outbox.Table, error) {
 	out := &outbox.Table{Schema: t.schema, Name: t.name}
-	var err error
+	rows, err := ask(ctx, `SELECT attname FROM pg_attribute WHERE attrelid = `+t.oid+` AND attnum > 0 AND NOT attisdropped AND attgenerated <> '' ORDER BY attnum`)
+	if err != nil {
+		return nil, transient("pg.connection", "read the generated columns of table %s: %w", t, plain(err))
+	}
+	for _, r := range rows {
+		out.Generated = append(out.Generated, r[0])
+	}
 	out.Columns, err = columns(ctx, ask, out, `SELECT attnum, attname, atttypid, atttypmod, attnotnull FROM pg_attribute
 		WHERE attrelid = `+t.oid+` AND attnum > 0 AND NOT attisdropped AND attgenerated = ''`)
 	return out, err

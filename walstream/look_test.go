@@ -10,6 +10,7 @@ import (
 	"outferry/internal/servers"
 	"outferry/internal/sourcetest"
 	"outferry/outbox"
+	"outferry/router"
 	"outferry/walstream"
 )
 
@@ -341,5 +342,26 @@ func TestIdlePipelineLetsTheWALGo(t *testing.T) {
 		rd.Until("an idle position", func(f *sourcetest.Feed) bool { return len(f.Positions) > seen })
 		seen = len(rd.Feed.Positions)
 		return behind() < 1<<20
+	})
+}
+
+// TestGeneratedColumnIsNamedAsSuch: it is in the table, and not in the log.
+func TestGeneratedColumnIsNamedAsSuch(t *testing.T) {
+	onEach(t, 13, func(t *testing.T, d *servers.Database) {
+		d.Exec(t, tablesSQL+"; ALTER TABLE outbox DROP COLUMN payload, ADD COLUMN payload text GENERATED ALWAYS AS (id || 'x') STORED")
+		tables, err := look(t, d, "postgres")
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg := file(t, d.URL("postgres"))
+		rt, err := router.New(cfg.Router, cfg.Encoding)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = rt.Plan(tables[0])
+		wantFault(t, err, "router.column_missing", outbox.Config)
+		if !strings.Contains(err.Error(), "generated columns are not in the log") {
+			t.Error(err)
+		}
 	})
 }
