@@ -22,8 +22,10 @@ func (s *Sink) fault(doing string, err error) error {
 	case errors.Is(err, kerr.InvalidProducerEpoch), errors.Is(err, kerr.InvalidTxnState), errors.Is(err, kerr.UnknownProducerID),
 		errors.Is(err, kerr.InvalidProducerIDMapping), errors.Is(err, kerr.OperationNotAttempted), errors.Is(err, kerr.TransactionAbortable):
 		f.Code = "kafka.stale_producer"
-	case errors.Is(err, kerr.MessageTooLarge), errors.Is(err, kerr.RecordListTooLarge), errors.Is(err, kerr.InvalidRecord), errors.Is(err, kerr.InvalidTimestamp):
+	case errors.Is(err, kerr.MessageTooLarge), errors.Is(err, kerr.RecordListTooLarge), errors.Is(err, kerr.InvalidTimestamp):
 		f.Code, f.Class, f.Remedy = "row.refused_by_broker", outbox.Internal, "compare the record with the topic's max.message.bytes and message.timestamp settings"
+	case errors.Is(err, kerr.InvalidRecord):
+		f.Code, f.Class, f.Remedy = "row.refused_by_broker", outbox.Internal, "a topic whose cleanup.policy has compact takes no record without a key: see to it that the key's column is not NULL, or take compact off the topic; otherwise compare the record with its message.timestamp settings"
 	case errors.Is(err, kerr.TransactionalIDAuthorizationFailed):
 		f.Code, f.Class, f.Remedy = "kafka.permission", outbox.Environment, "grant Write and Describe on TransactionalId "+s.cfg.Kafka.TransactionalID
 	case errors.Is(err, kerr.TopicAuthorizationFailed):

@@ -55,6 +55,14 @@ func TestEventsAndOffsetLandTogether(t *testing.T) {
 	}
 }
 
+// TestCompactedTopicWantsAKey, and the broker's word for that says nothing of it.
+func TestCompactedTopicWantsAKey(t *testing.T) {
+	r, _, topic := onKafka(t)
+	makeTopic(t, r.Client(), topic, 1, "cleanup.policy", "compact")
+	err := r.land(deadline(t), []event{{topic: topic, value: "v", partition: -1}})
+	wantFault(t, err, "row.refused_by_broker", outbox.Internal, topic, "without a key")
+}
+
 // Fact F24: Kafka commits what succeeded, and the offset would move past the rest.
 func TestOneFailedRecordForbidsTheCommit(t *testing.T) {
 	r, addr, topic := onKafka(t)
