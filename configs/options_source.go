@@ -48,7 +48,7 @@ func addressOptions(s *Source) []Option {
 			Doc:      "Password of the role; wins over the one in the url. `${file:path}` is read anew for each connection, its last newline cut."},
 		{Path: "source.tables", Required: true, Example: "[public.outbox]", into: &s.Tables,
 			Debezium: []string{"table.include.list", "table.whitelist", "database.include.list", "schema.include.list"},
-			Doc:      "Outbox tables as schema.table, plain names and no patterns; a name without schema is in `public`, on MySQL and MariaDB in the database of the url. Several only where all have the columns that the router names."},
+			Doc:      "Outbox tables as schema.table, plain names and no patterns; a name without schema is in `public`, on MySQL and MariaDB in the database of the url. Several only where all have the columns that the router names. A table can't be named whose schema or name has a blank, a dot, a double quote, a comma, a colon, a semicolon, a slash, a backslash, a vertical bar, one of `* ? + ^ ( ) [ ]`, or a `$` at its end."},
 	}
 }
 
