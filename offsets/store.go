@@ -31,6 +31,7 @@ type Store struct {
 	Patience    time.Duration // with a foreign open transaction that hides our record; 0: two minutes
 
 	partition int32
+	tombstone int64 // of the last look; 0: none
 }
 
 // Open finds the topic, or makes it, and checks that it keeps what it is given.
@@ -134,6 +135,7 @@ func (s *Store) Load(ctx context.Context) (*Record, error) {
 }
 
 func (s *Store) load(ctx context.Context) (*Record, error) {
+	s.tombstone = 0
 	start, end, err := s.bounds(ctx)
 	if err != nil {
 		return nil, err
@@ -147,11 +149,18 @@ func (s *Store) load(ctx context.Context) (*Record, error) {
 		if last != nil && last.Value != nil {
 			return s.parse(last)
 		}
+		if last != nil {
+			s.tombstone = last.Offset
+		}
 		if last != nil || from == start { // a tombstone, or nothing at all
 			return nil, s.witness(ctx, last != nil)
 		}
 	}
 }
+
+// Tombstone returns the offset of the tombstone that the last look found instead of a record, 0 where it found none: a
+// tombstone comes after a record.
+func (s *Store) Tombstone() int64 { return s.tombstone }
 
 func (s *Store) parse(found *kgo.Record) (*Record, error) {
 	r, err := Parse(found.Value, s.Pipeline)

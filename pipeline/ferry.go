@@ -370,7 +370,7 @@ func (f *ferry) commit(ctx context.Context) error {
 	}
 	f.log.Debug("committed", "seq", next.Seq, "rows", l.rows, "transactions", l.txns, "open", open, "took", time.Since(began))
 	next.Position = append(json.RawMessage(nil), l.position...)
-	f.rec = next
+	f.rec, f.seen.record = next, true
 	f.seal.add(record, outbox.Position(next.Position))
 	f.settle(true)
 	f.report()

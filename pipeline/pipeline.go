@@ -49,6 +49,7 @@ type Pipeline struct {
 	instance  string
 	connected bool // a session has streamed for a while: what fails now worked before
 	single    bool // one transaction at a time
+	seen      seen
 	withheld  bool // the last session ended inside a transaction, and whole ones before it were not delivered
 	waiting   logging.Waiting
 	progress  progress
@@ -161,6 +162,7 @@ func (p *Pipeline) pause(ctx context.Context, err error) bool {
 	wait := p.backoff()
 	if f.Class == outbox.Busy {
 		p.instance = newInstance() // somebody else may write meanwhile: whoever comes back is told from whoever was replaced
+		p.watch(ctx)
 	}
 	switch {
 	case f == errSingleOver, f.Class == outbox.Internal, f.Class == outbox.Config, f.Class == outbox.PositionLost:

@@ -70,6 +70,9 @@ func (f *ferry) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := f.refuseRemoved(rec); err != nil {
+		return err
+	}
 	f.rec = offsets.Record{Version: offsets.Version, Pipeline: f.cfg.Name, Instance: f.instance, Config: f.cfg.Hash()}
 	if rec == nil {
 		f.log.Info("first start", "snapshot", f.cfg.Source.Snapshot)
