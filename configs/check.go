@@ -136,6 +136,9 @@ func (c *checker) addressInParts() {
 			c.errorf(part.path, "without source.url, type, host and database are needed", "missing")
 		}
 	}
+	if strings.Contains(s.Host, "@") {
+		c.errorf("source.host", "write the host alone; the login goes to source.user and source.password", "a host has no login")
+	}
 	if s.isMySQL() && !c.written("source.port") {
 		s.Port = 3306
 	}

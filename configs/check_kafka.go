@@ -24,6 +24,10 @@ func (c *checker) brokers() {
 			c.errorf(path, "write host:port; TLS and login go under kafka.tls and kafka.sasl", "an address has no protocol")
 			continue
 		}
+		if strings.Contains(b, "@") {
+			c.errorf(path, "write host:port; the login goes under kafka.sasl", "an address has no login")
+			continue
+		}
 		host, port, err := net.SplitHostPort(b)
 		switch {
 		case err != nil && !strings.Contains(b, ":"):

@@ -132,7 +132,7 @@ func (c *collector) unknown(key, val *yaml.Node, path string, s *section) {
 	c.meant[hint.path] = true
 	c.report(key, path, mistakef(hint.remedy, message))
 	if c.isSecret(hint.path) {
-		(*c.findings)[len(*c.findings)-1].hideAfter(key.Column + len(key.Value))
+		(*c.findings)[len(*c.findings)-1].hideAfter(len(key.Value))
 	}
 }
 

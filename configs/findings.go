@@ -5,10 +5,8 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 )
 
 // Finding is one mistake, or one thing worth a look, at its place.
@@ -22,6 +20,7 @@ type Finding struct {
 	Warning bool   `json:"warning"`
 
 	source string // the line itself, without secrets
+	caret  int    // where Column is in source
 	rank   int    // of the file among those given
 }
 
@@ -102,7 +101,7 @@ func (x Finding) print(w io.Writer, color bool) {
 	}
 	fmt.Fprintf(w, "%s%s: %s\n", x.where(), severity, x.what())
 	if x.source != "" {
-		line, column := window(x.source, x.Column)
+		line, column := window(x.source, x.caret)
 		fmt.Fprintf(w, "%5d | %s\n      | %s^\n", x.Line, line, strings.Repeat(" ", column-1))
 	}
 	if x.Remedy != "" {
@@ -110,10 +109,10 @@ func (x Finding) print(w io.Writer, color bool) {
 	}
 }
 
-// hideAfter covers the rest of the line, where a key that holds a secret was mistyped.
-func (x *Finding) hideAfter(column int) {
-	if runes := []rune(x.source); column < len(runes) {
-		x.source = string(runes[:column]) + " " + redacted
+// hideAfter covers what follows a key of that length, where one that holds a secret was mistyped.
+func (x *Finding) hideAfter(key int) {
+	if runes := []rune(x.source); x.caret+key < len(runes) {
+		x.source = string(runes[:x.caret+key]) + " " + redacted
 	}
 }
 
@@ -138,31 +137,4 @@ func sortFindings(f Findings) Findings {
 			cmp.Compare(a.Column, b.Column), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Message, b.Message))
 	})
 	return slices.Compact(f)
-}
-
-var (
-	secretKey      = regexp.MustCompile(`(?i)([\w.\-]*(?:pass|pwd|secret|token|jaas|credential)[\w.\-]*["']?\s*[:=]\s*)(.*)`)
-	secretInURL    = regexp.MustCompile(`(://[^/\s:@]*:)[^\s]*@`)
-	onlyReferences = regexp.MustCompile(`^["']?\$\{(?:[A-Z_][A-Z0-9_]*|env:[^{}:]+|file:[^{}]+)(?::\?[^{}]*)?\}["']?[\s,}\]]*(#.*)?$`)
-)
-
-// withoutSecrets makes a source line fit to be shown: no password, nothing that moves the cursor.
-func withoutSecrets(line string) string {
-	line = strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t':
-			return ' '
-		case !unicode.IsPrint(r):
-			return '?'
-		}
-		return r
-	}, line)
-	line = secretInURL.ReplaceAllString(line, "${1}"+redacted+"@")
-	return secretKey.ReplaceAllStringFunc(line, func(s string) string {
-		m := secretKey.FindStringSubmatch(s)
-		if m[2] == "" || onlyReferences.MatchString(m[2]) {
-			return s
-		}
-		return m[1] + redacted
-	})
 }

@@ -29,6 +29,9 @@ var badFiles = map[string][]string{
 	"bare_duration": {
 		`7:20: error: commit.interval: "100" has no unit`,
 	},
+	"broker_login": {
+		`6:13: error: kafka.brokers[0]: an address has no login`,
+	},
 	"broker_protocol": {
 		`6:13: error: kafka.brokers[0]: an address has no protocol`,
 		`6:31: error: kafka.brokers[1]: has no port`,
@@ -79,6 +82,9 @@ var badFiles = map[string][]string{
 	},
 	"header_twice": {
 		`8:30: error: router.headers.eventType: written twice, first in line 8`,
+	},
+	"host_login": {
+		`4:9: error: source.host: a host has no login`,
 	},
 	"json_null_alone": {
 		"8:14: warning: router.json_null: has no effect without expand_json",

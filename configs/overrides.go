@@ -15,6 +15,8 @@ type override struct {
 
 const envPrefix = "OUTFERRY__"
 
+var pathForm = compiled(`^[\w.\-\[\]]*$`)
+
 // readOverrides takes OUTFERRY__SOURCE__URL and its like, then what --set gave, so that the latter wins.
 func (l *loader) readOverrides() {
 	environ := slices.Clone(l.opts.Environ())
@@ -28,12 +30,11 @@ func (l *loader) readOverrides() {
 	}
 	for _, s := range l.opts.Set {
 		path, text, ok := strings.Cut(s, "=")
-		at := l.outside("--set " + path)
-		if !ok {
+		if !ok || !pathForm.MatchString(path) { // which may be half a secret then
 			l.add(l.outside("--set"), "", mistakef("write --set kafka.compression=zstd", "wants path=value"))
 			continue
 		}
-		l.addOverride(override{path, text, at})
+		l.addOverride(override{path, text, l.outside("--set " + path)})
 	}
 }
 

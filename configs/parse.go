@@ -46,10 +46,10 @@ func (p place) finding(path string, m *mistake) Finding {
 	if len(path) > longestPath {
 		path = strings.ToValidUTF8(path[:longestPath], "") + "..."
 	}
-	f := Finding{File: p.file.name, Line: p.line, Column: p.column, Path: path,
-		Message: m.message, Remedy: m.remedy, Warning: m.warning, rank: p.file.rank}
+	f := Finding{File: withoutLogin(p.file.name), Line: p.line, Column: p.column, Path: withoutLogin(path),
+		Message: withoutLogin(m.message), Remedy: withoutLogin(m.remedy), Warning: m.warning, rank: p.file.rank}
 	if p.line > 0 && p.line <= len(p.file.lines) && len(p.file.lines[p.line-1]) <= longestLine {
-		f.source = withoutSecrets(p.file.lines[p.line-1])
+		f.source, f.caret = withoutSecrets(p.file.lines[p.line-1], path, p.column)
 	}
 	return f
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 )
@@ -56,12 +57,12 @@ func TestExcerptsHideSecrets(t *testing.T) {
 		"url: postgres://u:p@" + canary + "@h/db", "password: ${X:-" + canary + "}" + canary,
 		"password: ${X:-" + canary + "}",
 	} {
-		if got := withoutSecrets(line); strings.Contains(got, canary) {
+		if got, _ := withoutSecrets(line, "", 1); strings.Contains(got, canary) {
 			t.Errorf("%s", got)
 		}
 	}
 	for _, line := range []string{"password: ${file:/run/secrets/x}", "  password: \"${DB_PASSWORD}\"  # from the vault"} {
-		if got := withoutSecrets(line); got != line {
+		if got, _ := withoutSecrets(line, "", 1); got != line {
 			t.Errorf("a reference is no secret: %s", got)
 		}
 	}
@@ -79,6 +80,96 @@ func TestExcerptsHideSecrets(t *testing.T) {
 		asJSON, _ := json.Marshal(findings)
 		if !findings.HasErrors() || strings.Contains(out.String()+string(asJSON), canary) {
 			t.Errorf("%s", out.String())
+		}
+	}
+}
+
+// misplacedSecrets are values in which a password stands where no parser of addresses would look for it.
+var misplacedSecrets = map[string][]string{
+	"source.url": {
+		"postgres//user:" + canary + "@h/t1", "user:" + canary + "@h:5432/db", "postgres:/u:" + canary + "@h/d", "postgresql:u:" + canary + "@h",
+		"//u:" + canary + "@h/d", "postgres;//u:" + canary + "@h/d", "jdbc:u:" + canary + "@h", `postgres:\\u:` + canary + "@h", "postgres://u:" + canary,
+		"postgres://u:1 " + canary + "@h/d", "postgres://u:1/" + canary + "@h/d", canary, "u " + canary + " h", "u:" + canary + "://h/d",
+		"oracle:" + canary + "@x://h/d", "postgres://u%3A" + canary + "@:x/d", "postgres://:" + canary + "@h", "postgres://u:a'" + canary + "@h",
+	},
+	"kafka.brokers": {"u:" + canary + "@h:9092", canary + "@h:9092", "u:p " + canary + "@h:9092", "a:1,u:" + canary + "@h:9092", "SSL://u:" + canary + "@h:9092"},
+	"source.host":   {"u:" + canary + "@h", canary + "@h", "u:p " + canary + "@h"},
+}
+
+func TestMisplacedSecretsNeverPrint(t *testing.T) {
+	for path, values := range misplacedSecrets {
+		section, key, _ := strings.Cut(path, ".")
+		for _, value := range values {
+			for _, style := range []string{"%s: '%s'", "%s: %q", "%s: %s", "%s: '%s' # of the team@work", "%s:\n    '%s'", "%s:\n    %s", "%s:\n  - %s", "%s: ['%s', 'k:1']",
+				"%s: [%s, k:1]", "%s: [k:1, %s]", "%s: &a '%s'", "%s: >-\n    %s", "%s: {'%s'}", "%s: {%s}", "%s: {%s: 1}", "%s: '%s", "%s %s", "%sx: '%s'", "- %s: %s"} {
+				if strings.Contains(style, "'%s") && strings.Contains(value, "'") {
+					continue
+				}
+				text := misplaced(section, fmt.Sprintf(style, key, value))
+				_, findings := LoadBytes("x.yaml", []byte(text), isolated(nil))
+				checkHidden(t, text, findings)
+			}
+			text := misplaced(section, key+": ${X}")
+			_, findings := LoadBytes("x.yaml", []byte(text), isolated(map[string]string{"X": value}))
+			checkHidden(t, "the variable of "+text+value, findings)
+			o := isolated(nil)
+			o.Set = []string{path + "=" + value, path + ":" + value, path + ":" + value + "=", path + " " + value + "=x"}
+			_, findings = LoadBytes("x.yaml", []byte(misplaced("", "")), o)
+			checkHidden(t, "--set "+path+"="+value, findings)
+		}
+	}
+}
+
+// misplaced is a pipeline with a line in one of its sections in place of the address.
+func misplaced(section, line string) string {
+	text := "name: posts\nsource:\n  tables: [public.outbox]\n"
+	if section == "source" {
+		text += "  " + line + "\n"
+	}
+	if strings.HasPrefix(line, "host") {
+		text += "  type: postgres\n  database: posts\n  user: outferry\n"
+	}
+	text += "kafka:\n"
+	if section == "kafka" {
+		return text + "  " + line + "\n"
+	}
+	return text + "  brokers: [localhost:9092]\n"
+}
+
+func checkHidden(t *testing.T, what string, findings Findings) {
+	t.Helper()
+	var out strings.Builder
+	_ = findings.Print(&out, false)
+	asJSON, _ := json.Marshal(findings)
+	if !findings.HasErrors() || strings.Contains(out.String()+string(asJSON)+findings.Error(), canary) {
+		t.Errorf("%s\n%s", what, out.String())
+	}
+}
+
+func TestExcerptsPointAtTheSameWords(t *testing.T) {
+	for _, test := range []struct{ line, path, at, want, wantAt string }{
+		{"  url: 'postgres//u:pw@h/d'", "source.url", "'", "  url: '<redacted>'", "'"},
+		{"  url: postgres://u:pw@h", "source.url", "postgres", "  url: postgres://u:<redacted>@h", "postgres"},
+		{"source: {url: 'u:pw@h', port: x}", "source.port", "x", "source: {url: '<redacted>', port: x}", "x}"},
+		{"source: {url: postgres://u:pw@h/d, port: x}", "source.port", "x", "source: {url: postgres://u:<redacted>@h/d, port: x}", "x}"},
+		{"source: {url: u:pw@h, port: x}", "source.port", "x", "source: {url: <redacted>", "<redacted>"},
+		{"  url: postgres://u@h:5432/d # of the team", "source.url", "postgres", "  url: postgres://u@h:5432/d # of the team", "postgres"},
+		{"  url: jdbc:postgresql://h:5432/d?user=u", "source.url", "jdbc", "  url: jdbc:postgresql://h:5432/d?user=u", "jdbc"},
+		{"  url: ${URL}", "source.url", "$", "  url: ${URL}", "$"},
+		{"    postgres:/u:pw", "source.url", "postgres", "    <redacted>", "<"},
+		{"source:", "source.url", "source", "source:", "source"},
+		{"  brokers: ['ü:pw@h:9092', 'k']", "kafka.brokers[1]", "'k'", "  brokers: ['<redacted>@h:9092', 'k']", "'k'"},
+		{"  brokers: [u:pw@h:9092, k]", "kafka.brokers[1]", "k]", "  brokers: [<redacted>@h:9092, k]", "k]"},
+		{"  brokers: [k:1, kafka]", "kafka.brokers[1]", "kafka", "  brokers: [k:1, kafka]", "kafka"},
+		{"  - u@h:9092", "kafka.brokers[0]", "u", "  - <redacted>@h:9092", "<"},
+		{"  host: u@h", "source.host", "u", "  host: <redacted>@h", "<"},
+		{"description: ask posts@example.com", "description", "ask", "description: ask posts@example.com", "ask"},
+	} {
+		column := utf8.RuneCountInString(test.line[:strings.Index(test.line, test.at)]) + 1
+		got, caret := withoutSecrets(test.line, test.path, column)
+		want := utf8.RuneCountInString(test.want[:strings.Index(test.want, test.wantAt)]) + 1
+		if got != test.want || caret != want {
+			t.Errorf("%s: got %q at %d, want %q at %d", test.line, got, caret, test.want, want)
 		}
 	}
 }

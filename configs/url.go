@@ -104,6 +104,8 @@ func setSSL(a *address, v string) *mistake {
 	return nil
 }
 
+var schemeForm = compiled(`^[a-zA-Z][a-zA-Z+.-]*(:[a-zA-Z]+)?$`)
+
 // parseAddress reads a database URL. Its messages never quote it: there may be a password in it.
 func parseAddress(text string) (address, *mistake) {
 	rest := strings.TrimPrefix(text, "jdbc:")
@@ -113,6 +115,9 @@ func parseAddress(text string) (address, *mistake) {
 	}
 	e, ok := engines[strings.ToLower(scheme)]
 	if !ok {
+		if !schemeForm.MatchString(scheme) {
+			scheme = redacted // it may be a login
+		}
 		return address{}, mistakef(urlForm, "%s is no database that can be read: want postgres, mysql or mariadb, or one of them behind jdbc:", strconv.Quote(scheme))
 	}
 	u, err := url.Parse(rest)
