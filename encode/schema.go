@@ -138,6 +138,9 @@ func textOf(c *outbox.Column) connect {
 	case "ltree":
 		return connect{kind: "string", name: "io.debezium.data.Ltree"}
 	}
+	if c.TypeName == "hstore" || strings.HasSuffix(c.TypeName, ".hstore") {
+		return connect{kind: "string", name: "io.debezium.data.Json"}
+	}
 	return connect{kind: "string"}
 }
 

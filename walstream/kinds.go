@@ -51,13 +51,15 @@ var (
 // isCanonical reports whether the server's text of a column's values is the text of its kind.
 func isCanonical(c *outbox.Column) bool {
 	k := c.Kind
-	return k != outbox.Bool && k != outbox.Bytes && k != outbox.TimeTZ && (k != outbox.Array || c.Elem != outbox.TimeTZ)
+	return !isHStore(c) && k != outbox.Bool && k != outbox.Bytes && k != outbox.TimeTZ && (k != outbox.Array || c.Elem != outbox.TimeTZ)
 }
 
 // canonical turns the server's text of a value into the text of its kind, in place where it can.
 func canonical(c *outbox.Column, v []byte) ([]byte, error) {
 	switch {
 	case isCanonical(c):
+	case isHStore(c):
+		return hstoreJSON(v)
 	case c.Kind == outbox.Bool:
 		if len(v) == 1 && v[0] == 't' {
 			return textTrue, nil

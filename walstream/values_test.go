@@ -200,3 +200,20 @@ func checkRow(t *testing.T, from string, r outbox.Row) {
 		t.Errorf("%s: id is %+v", from, r.Table.Columns[0])
 	}
 }
+
+// TestHStoreIsPublishedAsJSON, wherever its extension is.
+func TestHStoreIsPublishedAsJSON(t *testing.T) {
+	onEach(t, 13, func(t *testing.T, d *servers.Database) {
+		d.Exec(t, "CREATE SCHEMA other; CREATE EXTENSION hstore SCHEMA other")
+		bothWays(t, d, ", labels other.hstore", `, '"key4"=>"v\"4", "key5"=>NULL'`, func(t *testing.T, from string, r outbox.Row) {
+			c := &r.Table.Columns[1]
+			got, err := encode.AppendJSON(nil, c, r.Values[1])
+			if want := `"{\"key5\":null,\"key4\":\"v\\\"4\"}"`; err != nil || string(got) != want {
+				t.Errorf("%s: got %s, %v, want %s", from, got, err, want)
+			}
+			if schema := string(encode.AppendSchema(nil, c, "")); schema != `{"type":"string","optional":true,"name":"io.debezium.data.Json","version":1}` {
+				t.Errorf("%s: the schema is %s", from, schema)
+			}
+		})
+	})
+}
