@@ -66,7 +66,7 @@ const (
 	dropIt      = "nothing here needs it: leave it out"
 	onlyRouter  = "the router here has what the outbox needs: use router"
 	notInBuild  = "this build has no such option: leave it out"
-	fixedBytes  = "values are published in the form of Debezium's default: leave it out"
+	fixedBytes  = "values are published in the form of Debezium's default, but for what docs/differences.md lists: leave it out"
 	alwaysSafe  = "exactly-once delivery settles it: leave it out"
 	javaStore   = "Java key stores are not read: convert it to PEM files for ca_file, cert_file and key_file under tls"
 	oneDatabase = "one pipeline reads one database's tables: see source.tables"

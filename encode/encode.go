@@ -62,7 +62,7 @@ type Encoder struct {
 
 // NewEncoder returns the encoder of col in form.
 func NewEncoder(form Form, col *outbox.Column) *Encoder {
-	e := &Encoder{form: form, col: col, plain: isPlain(form, col.Kind)}
+	e := &Encoder{form: form, col: col, plain: isPlain(form, col.Kind) && !isPoint(col)}
 	if form == JSONSchema {
 		e.head = append(e.head, `{"schema":`...)
 		e.head = AppendSchema(e.head, col, "")

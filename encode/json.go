@@ -11,6 +11,9 @@ func AppendJSON(dst []byte, c *outbox.Column, v []byte) ([]byte, error) {
 	if v = Dated(c, v); v == nil {
 		return append(dst, "null"...), nil
 	}
+	if isPoint(c) {
+		return appendPoint(dst, v)
+	}
 	switch c.Kind {
 	case outbox.Text, outbox.JSON, outbox.UUID, outbox.Enum, outbox.Set:
 		return AppendString(dst, v), nil

@@ -19,6 +19,8 @@ type connect struct {
 // inside a struct, or empty.
 func AppendSchema(dst []byte, c *outbox.Column, field string) []byte {
 	switch {
+	case isPoint(c):
+		return appendPointSchema(dst, c, field)
 	case c.Kind == outbox.Array:
 		elem := outbox.Column{Kind: c.Elem, TypeName: c.TypeName, Length: c.Length, Precision: c.Precision, Scale: c.Scale, Labels: c.Labels, Nullable: true}
 		dst = append(dst, `{"type":"array","items":`...)

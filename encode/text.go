@@ -5,6 +5,9 @@ import "outferry/outbox"
 // AppendText appends what StringConverter writes for v, which is not NULL: the text of the Java
 // object that Debezium would have made of it. Binary values are base64.
 func AppendText(dst []byte, c *outbox.Column, v []byte) ([]byte, error) {
+	if isPoint(c) {
+		return appendPoint(dst, v)
+	}
 	switch c.Kind {
 	case outbox.Bytes:
 		return appendBase64(dst, v), nil

@@ -151,7 +151,8 @@ var lists = []struct{ typ, sql, want string }{
 	{"prices", `'{7.5}'`, `["Au4="]`},
 	{"feeling[]", `'{ok}'`, `["ok"]`},
 	{"moment[]", `'{2024-02-29 10:11:12.123456}'`, `[1709201472123]`},
-	{"int2vector", `'1 2'`, `"1 2"`}, // no array, though the server files it under them
+	{"point", `'(1,-2.5)'`, `{"x":1.0,"y":-2.5,"wkb":"AQEAAAAAAAAAAADwPwAAAAAAAATA","srid":null}`}, // no arrays from here on
+	{"int2vector", `'1 2'`, `"1 2"`},                                                               // though the server files it under them
 }
 
 // TestElementsOfArraysAreAsColumnsOfTheirType, also where that is a domain.
