@@ -40,6 +40,9 @@ func (h *session) proveMaria(pos *position) error {
 		return lost("mysql.wrong_source", wrongServer, "continue before the first transaction of another server, %s", pos.ServerUUID)
 	}
 	for _, g := range ours {
+		if same && !hasDomain(state, g.domain) {
+			return h.domainGone(pos, ours, g)
+		}
 		if err := proveDomain(pos, g, state, same); err != nil {
 			return err
 		}
@@ -197,8 +200,7 @@ func proveDomain(pos *position, g gtid, state []gtid, same bool) error {
 	if same {
 		code, remedy = "mysql.log_reset", restoredRemedy
 	}
-	known := slices.ContainsFunc(state, func(s gtid) bool { return s.domain == g.domain })
-	if !known {
+	if !hasDomain(state, g.domain) {
 		return lost(code, remedy, "continue at %s: the server's log has nothing of domain %d", pos, g.domain)
 	}
 	for _, s := range state {
@@ -210,6 +212,29 @@ func proveDomain(pos *position, g gtid, state []gtid, same bool) error {
 		}
 	}
 	return lost(code, remedy, "continue at %s: the server's log has nothing of server %d in domain %d", pos, g.server, g.domain)
+}
+
+func hasDomain(list []gtid, domain uint32) bool {
+	return slices.ContainsFunc(list, func(g gtid) bool { return g.domain == domain })
+}
+
+// domainGone: the log was reset, or FLUSH BINARY LOGS DELETE_DOMAIN_ID took the domain out of it, which the server does where
+// all that it wrote of it is purged. Then all that is left comes after what was read last, and a place goes by no domain.
+func (h *session) domainGone(pos *position, ours mariaSet, g gtid) error {
+	files, err := h.logFiles()
+	if err != nil {
+		return err
+	}
+	purged, err := h.purgedList()
+	if err != nil {
+		return err
+	}
+	remedy := restoredRemedy
+	if first := files[0].file; pos.Anchor != nil && fileNumber(pos.lastFile()) < fileNumber(first) && provePurged(pos, ours, purged) == nil {
+		remedy = fmt.Sprintf("if FLUSH BINARY LOGS DELETE_DOMAIN_ID removed it, and nothing is missing in Kafka that was written in it after %s, publish all that is left of the log: "+
+			"outferry offsets set NAME %s --accept-gap; else ", g, place{first, 4}.flags()) + remedy
+	}
+	return lost("mysql.log_reset", remedy, "continue at %s: the server's log has nothing of domain %d", pos, g.domain)
 }
 
 // provePurged compares with what the files before the oldest held.

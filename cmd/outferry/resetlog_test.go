@@ -71,6 +71,46 @@ func TestAResetBeforeTheFirstRunAfterASetIsNoticed(t *testing.T) {
 	})
 }
 
+// TestDeletedDomainIsPassedByAsTheFaultSays: what is left of the log is published, whether its oldest file still names the domain or not.
+func TestDeletedDomainIsPassedByAsTheFaultSays(t *testing.T) {
+	eachLog(t, func(t *testing.T, version string) {
+		if !strings.HasPrefix(version, "mariadb") {
+			return
+		}
+		for _, named := range []bool{true, false} {
+			t.Run(fmt.Sprintf("named=%v", named), func(t *testing.T) {
+				r, _ := ownServer(t, servers.MySQLOptions{Version: version})
+				r.insert(1)
+				r.runUntil(1)
+				r.my.Exec(t, "SET SESSION gtid_domain_id = 5; DELETE FROM outbox")
+				r.insert(1)
+				r.runUntil(2)
+				r.my.Exec(t, "FLUSH BINARY LOGS")
+				r.purge()
+				if named {
+					r.insert(1)
+				}
+				r.my.Exec(t, "FLUSH BINARY LOGS DELETE_DOMAIN_ID=(5)")
+				if !named {
+					r.purge()
+				}
+				r.insert(1)
+				command, _, _ := strings.Cut(r.commandOf(r.fails("mysql.log_reset")), ";")
+				r.moves(command, "what stands in the way")
+				r.runUntil(r.next)
+				r.wantEvents(fmt.Sprintf("1-%d", r.next))
+				if named { // and so does the position
+					return
+				}
+				r.my.Exec(t, "FLUSH BINARY LOGS")
+				r.purge()
+				r.insert(1)
+				r.runUntil(r.next)
+			})
+		}
+	})
+}
+
 // resetLog throws the server's log and its numbers away.
 func (r *logRig) resetLog() {
 	r.Helper()
