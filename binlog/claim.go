@@ -71,8 +71,13 @@ func (h *session) keepLock(c *client.Conn, stop <-chan struct{}, lost func(error
 			return
 		case <-tick.C:
 		}
+		asked := time.Now()
 		if err := c.Ping(); err != nil {
-			lost(transient("mysql.connection", "hold the lock of replica %d: %w", h.set.serverID, plain(err)))
+			code := "mysql.connection"
+			if time.Since(asked) >= h.set.readTimeout { // the library keeps the text of the cause alone
+				code = "mysql.silent"
+			}
+			lost(transient(code, "hold the lock of replica %d: %w", h.set.serverID, plain(err)))
 			return
 		}
 	}
