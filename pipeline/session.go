@@ -46,7 +46,19 @@ func (p *Pipeline) session(ctx context.Context) error {
 		p.log.Warn("the table no longer has what the file routes by: delivering what was committed before", "error", misfit)
 		f.misfit = misfit
 	}
-	return f.sail(ctx)
+	return f.overtaken(ctx, f.sail(ctx))
+}
+
+// overtaken looks again where a first start met what it has no record of. Of two at once one is fenced by the other, and
+// notices only when it writes: by then it may have found the other's slot.
+func (f *ferry) overtaken(ctx context.Context, err error) error {
+	if err == nil || !f.rec.Source().IsZero() || faultOf(err).Class != outbox.PositionLost {
+		return err
+	}
+	if rec, look := f.store.Load(ctx); look != nil || rec == nil {
+		return err
+	}
+	return &outbox.Fault{Code: "kafka.fenced", Class: outbox.Busy, Err: fmt.Errorf("another instance began while this one made its first start: %w", err)}
 }
 
 // fits finds a wrong column name before the first row does.
