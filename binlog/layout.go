@@ -74,13 +74,21 @@ func (h *session) storedLayouts(pos *position, ours map[string]bool) layouts {
 	return out
 }
 
-// layouts reads the layouts of the file's tables. The log may have an ALTER a moment before its table can be
-// seen as changed; a look at the table itself waits for that, where the account may look.
+// awaitChange waits for a change of a table that is under way, where the account may look at the table: the log may have the
+// statement a moment before the catalog shows what it did.
+func (h *session) awaitChange(t tableName) error {
+	if _, err := query(h.cat, "SELECT 1 FROM "+t.sql()+" LIMIT 0"); err != nil && !isServerError(err) {
+		return transient("mysql.connection", "look at %s: %w", t, err)
+	}
+	return nil
+}
+
+// layouts reads the layouts of the file's tables.
 func (h *session) layouts() (layouts, error) {
 	out := layouts{}
 	for _, t := range h.tables(h.srv) {
-		if _, err := query(h.cat, "SELECT 1 FROM "+t.sql()+" LIMIT 0"); err != nil && !isServerError(err) {
-			return nil, transient("mysql.connection", "look at %s: %w", t, err)
+		if err := h.awaitChange(t); err != nil {
+			return nil, err
 		}
 		columns, err := columnsOf(h.cat, t)
 		if err == nil && h.srv.kind == mariaKind {

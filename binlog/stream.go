@@ -151,6 +151,11 @@ func (h *session) newAssembler(pos *position) (*assembler, error) {
 func (h *session) altered(statement string) error {
 	if statement != "" {
 		h.log.Info("a statement may have changed an outbox table", "statement", statement)
+		for _, t := range h.tables(h.srv) {
+			if err := h.awaitChange(t); err != nil {
+				return err
+			}
+		}
 	}
 	return h.checkTables()
 }
