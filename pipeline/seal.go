@@ -162,6 +162,7 @@ func (s *seal) finish() {
 		s.look(ctx)
 		time.Sleep(sealSoon)
 	}
-	c, _ := s.oldest()
-	s.log.Info("readers do not see the last commits yet: the source was not told of them", "where", c.place())
+	if c, some := s.oldest(); some {
+		s.log.Info("readers do not see the last commits yet: the source was not told of them", "where", c.place())
+	}
 }
