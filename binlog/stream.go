@@ -314,15 +314,20 @@ func (st *stream) position(whole bool) *position {
 
 // replace hands the batch over and returns an empty one with room for size bytes at least.
 func (st *stream) replace(size int, dry bool) (*outbox.Batch, error) {
-	old := st.asm.b
+	old, ended := st.asm.b, 0
 	if len(old.Rows) > 0 || dry {
 		if err := st.handOver(old, dry); err != nil {
 			return nil, err
 		}
 	} else {
+		ended = old.Transactions // its rows are with the pipeline
 		old.Release()
 	}
-	return st.room(size)
+	b, err := st.room(size)
+	if err == nil {
+		b.Transactions = ended
+	}
+	return b, err
 }
 
 func (st *stream) handOver(b *outbox.Batch, dry bool) error {

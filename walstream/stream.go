@@ -90,7 +90,7 @@ func (st *stream) parse(ctx context.Context) error {
 		}
 		size := int(binary.BigEndian.Uint32(rest[1:])) + 1
 		if size < frameHeader || int64(size) > st.cfg.Source.MaxRow {
-			return st.tooLarge(rest[0], size)
+			return st.broken(ctx, st.tooLarge(rest[0], size))
 		}
 		if len(rest) < size {
 			if st.parsed+size > cap(st.b.Buf) {
@@ -100,7 +100,7 @@ func (st *stream) parse(ctx context.Context) error {
 		}
 		st.parsed += size
 		if err := st.frame(rest[0], rest[frameHeader:size]); err != nil {
-			return err
+			return st.broken(ctx, err)
 		}
 		if st.opt.Single && !st.asm.open && (len(st.b.Rows) > 0 || st.partial) { // partial: see dry
 			if err := st.replace(ctx, 0, true); err != nil {
@@ -112,6 +112,19 @@ func (st *stream) parse(ctx context.Context) error {
 		return st.turnOver(ctx, 0)
 	}
 	return nil
+}
+
+// broken hands over the transactions that are whole before what can't be read: the command that a fault names passes by all that is
+// not delivered.
+func (st *stream) broken(ctx context.Context, err error) error {
+	if st.b.Transactions == 0 {
+		return err
+	}
+	if st.asm.open {
+		st.b.Rows, st.asm.open = st.b.Rows[:st.asm.batchLen], false
+	}
+	_ = st.handOver(ctx, st.b, true)
+	return err
 }
 
 func (st *stream) tooLarge(kind byte, size int) error {
@@ -142,18 +155,20 @@ func (st *stream) turnOver(ctx context.Context, size int) error {
 // row larger than the whole budget gets its room only when nothing else is out. Its unparsed rest stays
 // readable, since nobody but this goroutine takes from the pool.
 func (st *stream) replace(ctx context.Context, size int, dry bool) error {
-	old, rest := st.b, st.b.Buf[st.parsed:]
+	old, rest, ended := st.b, st.b.Buf[st.parsed:], 0
 	if len(old.Rows) > 0 || dry {
 		if err := st.handOver(ctx, old, dry); err != nil {
 			return err
 		}
 	} else {
+		ended = old.Transactions // its rows are with the pipeline
 		old.Release()
 	}
 	b, err := st.room(ctx, max(size, len(rest)))
 	if err != nil {
 		return err
 	}
+	b.Transactions = ended
 	b.Buf = append(b.Buf[:0], rest...)
 	st.b, st.parsed, st.asm.batchLen = b, 0, 0
 	return nil
