@@ -41,6 +41,7 @@ type ferry struct {
 	plan   *router.Plan
 	since  time.Time
 	misfit error // of the table as it is now: what was committed before is delivered first
+	hangs  error // a broker lost the end of a commit
 
 	rec      offsets.Record // the last committed one
 	seal     *seal
@@ -81,6 +82,9 @@ func (f *ferry) loop(stop context.Context, out <-chan *outbox.Batch, ended <-cha
 		if err := f.passed(len(out) == 0); err != nil {
 			return err
 		}
+		if f.hangs != nil && f.sink.Began().IsZero() {
+			return f.hangs
+		}
 		timer.Reset(f.nextDeadline())
 		select {
 		case b := <-out:
@@ -91,10 +95,7 @@ func (f *ferry) loop(stop context.Context, out <-chan *outbox.Batch, ended <-cha
 			if err := f.overdue(ctx); err != nil {
 				return f.abort(ctx, f.undelivered(stop, err))
 			}
-		case err := <-f.seal.lost:
-			if f.sink.Began().IsZero() { // else the open transaction ends what hangs, and as a commit
-				return err
-			}
+		case f.hangs = <-f.seal.lost: // an open transaction ends first, and what hangs with it; the next session ends what else does
 		case err := <-ended:
 			return f.sourceEnded(ctx, out, err)
 		case <-stop.Done():
