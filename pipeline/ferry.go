@@ -419,6 +419,7 @@ func (f *ferry) testified(ctx context.Context, offset int64) {
 // abort ends the open transaction without its records. Err is what brought us here. When the time for a stop is
 // over it does nothing: the next fence, or the broker's timeout, ends the transaction too.
 func (f *ferry) abort(ctx context.Context, err error) error {
+	f.seal.forget()
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	f.sink.Abort(ctx)

@@ -131,6 +131,13 @@ func (s *seal) take(stable int64) (seen landing, some bool) {
 	return seen, n > 0
 }
 
+// forget comes before an abort: it ends a commit that hangs in the offsets partition too, which then looks like one that is seen.
+func (s *seal) forget() {
+	s.mu.Lock()
+	s.commits = nil
+	s.mu.Unlock()
+}
+
 // late tells a commit that hangs from one that hides behind another producer's open transaction.
 func (s *seal) late(ctx context.Context, c landing) {
 	if s.sink.Hangs(ctx, c.record) {

@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"outferry/configs"
 	"outferry/offsets"
 	"outferry/outbox"
+	"outferry/sink"
 )
 
 // slow is a source that is told in the last moment.
@@ -25,31 +25,50 @@ func (s *slow) Confirm(pos outbox.Position) {
 	s.told = pos
 }
 
-// TestCommitsThatAreSeenInTheLastMomentOfAStop: the time is over, and none is left to speak of.
-func TestCommitsThatAreSeenInTheLastMomentOfAStop(t *testing.T) {
+// committed is a seal of one commit, which readers see and nobody has looked for.
+func committed(t *testing.T, src Source) *seal {
+	t.Helper()
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "offsets"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	t.Cleanup(c.Close)
 	cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer cl.Close()
+	t.Cleanup(cl.Close)
 	r := &kgo.Record{Topic: "offsets", Key: []byte("posts"), Value: []byte("1")}
 	if err := cl.ProduceSync(t.Context(), r).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
 	store := &offsets.Store{Topic: "offsets", Pipeline: "posts", Client: cl}
-	if found, err := store.Find(context.Background()); !found || err != nil {
+	if found, err := store.Find(t.Context()); !found || err != nil {
 		t.Fatal(found, err)
 	}
-	src := &slow{}
-	s := newSeal(&ferry{Pipeline: &Pipeline{cfg: &configs.Pipeline{Name: "posts", Delivery: "exactly_once"}, log: hclog.NewNullLogger()}, src: src, store: store})
+	p := &Pipeline{cfg: &configs.Pipeline{Name: "posts", Delivery: "exactly_once"}, log: hclog.NewNullLogger()}
+	s := newSeal(&ferry{Pipeline: p, sink: &sink.Sink{}, src: src, store: store})
+	s.seal = s
 	s.add(r, outbox.Position("1"))
-	s.finish()
+	return s
+}
+
+// TestCommitsThatAreSeenInTheLastMomentOfAStop: the time is over, and none is left to speak of.
+func TestCommitsThatAreSeenInTheLastMomentOfAStop(t *testing.T) {
+	src := &slow{}
+	committed(t, src).finish()
 	if string(src.told) != "1" {
+		t.Errorf("the source was told %q", src.told)
+	}
+}
+
+// TestAnAbortIsNoSightOfWhatWasCommittedBefore: what hangs there is aborted with it.
+func TestAnAbortIsNoSightOfWhatWasCommittedBefore(t *testing.T) {
+	src := &slow{}
+	s := committed(t, src)
+	_ = s.abort(t.Context(), nil)
+	s.finish()
+	if src.told != nil {
 		t.Errorf("the source was told %q", src.told)
 	}
 }
