@@ -32,3 +32,22 @@ func TestOnlyARowThatFailsComesAgainAtOnce(t *testing.T) {
 		t.Error("the row comes again for ever")
 	}
 }
+
+// TestStandingByIsNoFailure: whoever stood by for a day has the whole of give_up_after when it is its turn.
+func TestStandingByIsNoFailure(t *testing.T) {
+	cfg := &configs.Pipeline{Name: "posts"}
+	cfg.Source.Retry.GiveUpAfter = time.Hour
+	p := New(cfg, hclog.NewNullLogger(), status.NewRegistry("test", false).Pipeline("posts"), time.Second)
+	busy := &outbox.Fault{Code: "kafka.fenced", Class: outbox.Busy, Err: errors.New("another one works")}
+	away := &outbox.Fault{Code: "kafka.unreachable", Class: outbox.Transient, Err: errors.New("nobody answers")}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	p.failing = time.Now().Add(-24 * time.Hour)
+	if !p.again(busy) {
+		t.Fatal("it does not stand by")
+	}
+	p.pause(over, busy)
+	if !p.again(away) {
+		t.Error("it gives up at the first failure")
+	}
+}

@@ -161,6 +161,7 @@ func (p *Pipeline) pause(ctx context.Context, err error) bool {
 	f := faultOf(err)
 	wait := p.backoff()
 	if f.Class == outbox.Busy {
+		p.failing = time.Time{}    // to stand by is no failure
 		p.instance = newInstance() // somebody else may write meanwhile: whoever comes back is told from whoever was replaced
 		p.watch(ctx)
 	}
