@@ -221,6 +221,7 @@ func (st *stream) handOver(ctx context.Context, b *outbox.Batch, dry bool) error
 			if err := st.sendStatus(false); err != nil {
 				return err
 			}
+			st.heard = time.Now() // nobody listened
 		}
 	}
 }
@@ -235,6 +236,7 @@ func (st *stream) wait(ctx context.Context, signal <-chan struct{}) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-timer.C:
+		st.heard = time.Now() // nobody listened
 		return st.sendStatus(false)
 	}
 }
