@@ -28,6 +28,9 @@ const testifyLong = 10 * time.Second
 // holdsAfter is how long a stream goes on until it counts as holding, though nothing came.
 const holdsAfter = 10 * time.Second
 
+// mostPlans are kept: PostgreSQL announces a table again and again, each time as a new one.
+const mostPlans = 256
+
 // ferry takes batches across: route, produce, commit with the offset. One goroutine does it all, so the order of
 // the log is the order in Kafka. What is committed goes to seal, which confirms it.
 type ferry struct {
@@ -204,6 +207,9 @@ func (f *ferry) shape(t *outbox.Table) (err error) {
 	if !ok {
 		if plan, err = f.router.Plan(t); err != nil {
 			return otherColumns(t, err)
+		}
+		if len(f.plans) == mostPlans {
+			clear(f.plans)
 		}
 		f.plans[t] = plan
 	}
