@@ -37,6 +37,7 @@ type Source interface {
 const (
 	standbyWait = 2 * time.Second  // between looks at whoever works
 	fencedWait  = 5 * time.Second  // after being fenced: never straight back
+	beatEvery   = 30 * time.Second // in a long pause
 	singleFor   = 30 * time.Second // one transaction at a time, after a row that could not be published
 )
 
@@ -181,13 +182,23 @@ func (p *Pipeline) pause(ctx context.Context, err error) bool {
 		p.status.State(status.Waiting, f.Error())
 		p.status.Retry(stage(f.Code))
 	}
-	timer := time.NewTimer(wait)
+	return p.wait(ctx, wait)
+}
+
+// wait tells health now and then that it is no more than that.
+func (p *Pipeline) wait(ctx context.Context, wait time.Duration) bool {
+	timer, beat := time.NewTimer(wait), time.NewTicker(beatEvery)
 	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
+	defer beat.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-timer.C:
+			return true
+		case <-beat.C:
+			p.status.Beat()
+		}
 	}
 }
 
