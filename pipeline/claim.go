@@ -119,7 +119,7 @@ func (c *Claim) read(ctx context.Context) (err error) {
 	if err := c.fenceOff(ctx); err != nil {
 		return err
 	}
-	c.store.Committed = c.sink.HasCommitted()
+	c.store.Committed = c.sink.HasCommitted(0)
 	c.rec, err = peekPatiently(ctx, c.store)
 	if f := faultOf(err); err != nil && f.Class == outbox.PositionLost {
 		c.unread, err = err, nil

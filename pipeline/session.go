@@ -109,7 +109,8 @@ func (f *ferry) newest(ctx context.Context) (*offsets.Record, error) {
 	if err := f.sink.Fence(ctx, topic, partition); err != nil {
 		return nil, err
 	}
-	f.store.Committed = f.sink.HasCommitted()
+	f.store.Committed = f.sink.HasCommitted(f.seen.fences)
+	f.seen.fences++
 	rec, err := f.store.Load(ctx)
 	if err != nil {
 		return nil, err

@@ -62,5 +62,8 @@ func (s *Sink) Describe(ctx context.Context) {
 const manyEpochs = 100
 
 // HasCommitted reports whether the transactional id committed before this client took it over. Each commit holds
-// an offset record, so it is a witness of one that outlives the offsets topic. A broker that can't say is none.
-func (s *Sink) HasCommitted() bool { return s.before.committed() || s.before.epoch >= manyEpochs }
+// an offset record, so it is a witness of one that outlives the offsets topic. A broker that can't say is none. Of its
+// epochs the idle ones are those of clients that took it over and committed nothing.
+func (s *Sink) HasCommitted(idle int) bool {
+	return s.before.committed() || int(s.before.epoch)-idle >= manyEpochs
+}
