@@ -49,7 +49,9 @@ func (s *Source) columnOf(srv *server, c catalogColumn) outbox.Column {
 		}
 	case "decimal":
 		col.Scale = second
-	case "time", "datetime", "timestamp":
+	case "time":
+		col.Precision = timePrecision
+	case "datetime", "timestamp":
 		col.Precision = first
 	case "enum", "set":
 		col.Labels = parseLabels(c.columnType)

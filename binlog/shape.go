@@ -246,6 +246,9 @@ func (s *shaper) column(w wireColumn, known catalogColumn, charsetTold bool) (co
 	return col, nil
 }
 
+// timePrecision is that of every TIME, whatever its digits: Debezium takes microseconds for all of them, here alone.
+const timePrecision = 6
+
 // plain settles the columns whose wire type says all.
 func (s *shaper) plain(col *column, signed, unsigned outbox.Kind, name string, decode decodeFunc) {
 	col.decode, col.Kind = decode, signed
@@ -266,6 +269,9 @@ func (s *shaper) plain(col *column, signed, unsigned outbox.Kind, name string, d
 		}
 	case typeTime, typeDatetime, typeTimestamp:
 		col.meta = 0
+	}
+	if col.Kind == outbox.Time {
+		col.Precision = timePrecision
 	}
 	if col.unsigned {
 		name += " unsigned"
