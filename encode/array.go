@@ -2,6 +2,7 @@ package encode
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/hex"
 
 	"outferry/outbox"
@@ -19,6 +20,7 @@ const (
 // arrayReader goes through the server's array text: {a,"b c",NULL,{nested}}.
 type arrayReader struct {
 	text  []byte
+	comma byte // what stands between elements; nothing else is quoted for holding it
 	elem  outbox.Column
 	style listStyle
 	room  []byte // for elements that hold escapes
@@ -28,7 +30,7 @@ type arrayReader struct {
 const maxArrayDepth = 16
 
 func appendArray(dst []byte, c *outbox.Column, v []byte, style listStyle) ([]byte, error) {
-	r := arrayReader{text: skipBounds(v), style: style, elem: outbox.Column{
+	r := arrayReader{text: skipBounds(v), comma: cmp.Or(c.Delimiter, ','), style: style, elem: outbox.Column{
 		Kind: c.Elem, Length: c.Length, Precision: c.Precision, Scale: c.Scale, Labels: c.Labels,
 	}}
 	dst, err := r.list(dst, 0)
@@ -62,7 +64,7 @@ func (r *arrayReader) list(dst []byte, depth int) ([]byte, error) {
 	dst = append(dst, '[')
 	for first := true; !r.take('}'); first = false {
 		if !first {
-			if !r.take(',') {
+			if !r.take(r.comma) {
 				return dst, ErrInvalid
 			}
 			dst = r.appendComma(dst)
@@ -116,7 +118,7 @@ func (r *arrayReader) scan() (value []byte, quoted, ok bool) {
 		case quoted && b == '"':
 			r.text = r.text[i+1:]
 			return r.room, true, true
-		case !quoted && (b == ',' || b == '}'):
+		case !quoted && (b == r.comma || b == '}'):
 			r.text = r.text[i:]
 			return r.room, false, i > 0
 		default:

@@ -131,6 +131,25 @@ func TestValuesAreWrittenAsConnectWritesThem(t *testing.T) {
 	}
 }
 
+// TestArraysHaveTheDelimiterOfTheirType: boxes hold commas, so that a semicolon stands between them, and nothing is quoted for its comma.
+func TestArraysHaveTheDelimiterOfTheirType(t *testing.T) {
+	for _, c := range []struct {
+		delimiter byte
+		in, want  string
+	}{
+		{';', "{(1,1),(0,0);(3,3),(2,2)}", `["(1,1),(0,0)","(3,3),(2,2)"]`},
+		{';', "{{(1,1),(0,0);NULL};{NULL;(3,3),(2,2)}}", `[["(1,1),(0,0)",null],[null,"(3,3),(2,2)"]]`},
+		{':', "{0101000000:0102000000}", `["0101000000","0102000000"]`},
+		{',', "{a,b;c}", `["a","b;c"]`},
+		{0, "{a,b;c}", `["a","b;c"]`},
+	} {
+		got, err := AppendJSON(nil, &outbox.Column{Kind: outbox.Array, Elem: outbox.Text, Delimiter: c.delimiter}, []byte(c.in))
+		if err != nil || string(got) != c.want {
+			t.Errorf("%s: got %s, %v, want %s", c.in, got, err, c.want)
+		}
+	}
+}
+
 func TestBinaryIsRawInAutoAndBytes(t *testing.T) {
 	bytes, bits := outbox.Column{Kind: outbox.Bytes}, outbox.Column{Kind: outbox.Bits, Length: 10}
 	date := outbox.Column{Kind: outbox.Date}

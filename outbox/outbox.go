@@ -37,7 +37,7 @@ const (
 	Enum                    // the label
 	Set                     // the labels, joined by commas
 	Bits                    // the digits 0 and 1, most significant first; Column.Length of them
-	Array                   // the server's array text, {a,"b c",NULL}; Column.Elem is the kind of its elements
+	Array                   // the server's array text, {a,"b c",NULL}; Column.Elem is the kind of its elements, Column.Delimiter stands between them
 )
 
 // Column is one column of a table, in the shape that a row was written with.
@@ -51,6 +51,7 @@ type Column struct {
 	Scale     int      // of Decimal; -1 is none declared
 	Nullable  bool     // false only where the server said NOT NULL
 	Labels    []string // of Enum and Set
+	Delimiter byte     // between the elements of an Array; 0 is a comma
 }
 
 // Table is one shape of an outbox table. A change of the table makes a new Table, so whoever keeps

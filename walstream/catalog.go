@@ -193,7 +193,7 @@ func columns(ctx context.Context, ask querier, t *outbox.Table, from string) ([]
 			SELECT b.place, m.oid, b.mod FROM b JOIN pg_type t ON t.oid = b.type JOIN pg_type m ON m.oid = t.typelem AND m.typarray = t.oid
 			UNION ALL SELECT e.place, d.typbasetype, d.typtypmod FROM e JOIN pg_type d ON d.oid = e.type WHERE d.typtype = 'd')
 		SELECT c.name, coalesce(e.type, b.type), coalesce(e.mod, b.mod), b.needed, format_type(c.type, c.mod), coalesce(m.typtype, t.typtype, ''), e.place IS NOT NULL,
-		coalesce((SELECT string_agg(l.enumlabel, chr(31) ORDER BY l.enumsortorder) FROM pg_enum l WHERE l.enumtypid = coalesce(e.type, b.type)), '')
+		coalesce((SELECT string_agg(l.enumlabel, chr(31) ORDER BY l.enumsortorder) FROM pg_enum l WHERE l.enumtypid = coalesce(e.type, b.type)), ''), coalesce(m.typdelim, ',')
 		FROM c JOIN b ON b.place = c.place LEFT JOIN pg_type t ON t.oid = b.type LEFT JOIN (e JOIN pg_type m ON m.oid = e.type AND m.typtype <> 'd') ON e.place = c.place
 		WHERE t.typtype IS DISTINCT FROM 'd' ORDER BY c.place`)
 	if err != nil {
@@ -207,6 +207,7 @@ func columns(ctx context.Context, ask querier, t *outbox.Table, from string) ([]
 		}
 		if r.bool(6) {
 			c = listOf(c)
+			c.Delimiter = r[8][0]
 		}
 		c.Nullable, c.TypeName = !r.bool(3), r[4]
 		out[i] = c

@@ -149,6 +149,7 @@ var lists = []struct{ typ, sql, want string }{
 	{"tags[]", `ARRAY['{a,b}'::tags]`, `["{a,b}"]`},
 	{"price[]", `'{7.5,NULL}'`, `["Au4=",null]`}, // these it was not asked for
 	{"prices", `'{7.5}'`, `["Au4="]`},
+	{"box[]", `'{(1,1),(0,0);(3,3),(2,2)}'`, `["(1,1),(0,0)","(3,3),(2,2)"]`},
 	{"feeling[]", `'{ok}'`, `["ok"]`},
 	{"moment[]", `'{2024-02-29 10:11:12.123456}'`, `[1709201472123]`},
 	{"point", `'(1,-2.5)'`, `{"x":1.0,"y":-2.5,"wkb":"AQEAAAAAAAAAAADwPwAAAAAAAATA","srid":null}`}, // no arrays from here on
