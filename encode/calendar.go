@@ -21,11 +21,11 @@ func parseDate(text datedText) (days int64, rest []byte, ok bool) {
 	}
 	month, rest, ok1 := parsePart(rest, '-')
 	day, rest, ok2 := parsePart(rest, '-')
-	if !ok1 || !ok2 || month < 1 || month > 12 || day < 1 || day > 31 {
-		return 0, nil, false
-	}
 	if text.bc {
 		year = 1 - year
+	}
+	if !ok1 || !ok2 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) {
+		return 0, nil, false
 	}
 	return daysSince1970(year, month, day), rest, true
 }
@@ -77,6 +77,20 @@ func parseDigits(b []byte, least, most int) (n int64, rest []byte, ok bool) {
 		i++
 	}
 	return n, b[i:], i >= least
+}
+
+// daysIn is the length of a month. MySQL keeps a 31 February where sql_mode has ALLOW_INVALID_DATES, which is no day.
+func daysIn(year, month int64) int64 {
+	switch month {
+	case 4, 6, 9, 11:
+		return 30
+	case 2:
+		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
+			return 29
+		}
+		return 28
+	}
+	return 31
 }
 
 // daysSince1970 counts days in the Gregorian calendar, carried back before its beginning.

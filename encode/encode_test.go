@@ -230,7 +230,9 @@ func TestBadValuesAreErrors(t *testing.T) {
 	}{
 		{outbox.Float64, ""}, {outbox.Float64, "x"}, {outbox.Decimal, ""}, {outbox.Decimal, "-"}, {outbox.Decimal, "1.2.3"},
 		{outbox.Decimal, "1e5"}, {outbox.Decimal, "1.234"}, {outbox.Date, ""}, {outbox.Date, "2024"}, {outbox.Date, "2024-13-01"},
-		{outbox.Date, "2024-01-01x"}, {outbox.Date, "2024-02-30x"}, {outbox.Time, "1"}, {outbox.Time, "10:11"}, {outbox.Time, "10:61:00"},
+		{outbox.Date, "2024-01-01x"}, {outbox.Date, "2024-02-30x"},
+		{outbox.Date, "2024-02-30"}, {outbox.Date, "2023-02-29"}, {outbox.Date, "1900-02-29"}, {outbox.Date, "0002-02-29 BC"}, {outbox.Date, "2024-04-31"}, {outbox.Timestamp, "2024-06-31 00:00:00"},
+		{outbox.TimestampTZ, "2024-11-31 00:00:00+00"}, {outbox.Timestamp, "2024-09-31 00:00:00"}, {outbox.Time, "1"}, {outbox.Time, "10:11"}, {outbox.Time, "10:61:00"},
 		{outbox.Time, "10:11:12."}, {outbox.TimeTZ, "10:11:12+02"}, {outbox.Timestamp, "2024-02-29"}, {outbox.Timestamp, "294276-12-31 23:59:59.999999"}, {outbox.Timestamp, "2024-02-29 10:11:12+02"},
 		{outbox.TimestampTZ, "2024-02-29 10:11:12+02"}, {outbox.TimestampTZ, ""}, {outbox.Interval, ""}, {outbox.Interval, "P"}, {outbox.Interval, "1 day"},
 		{outbox.Interval, "P1.5D"}, {outbox.Interval, "PT1Y"}, {outbox.Bits, "102"}, {outbox.Array, ""}, {outbox.Array, "{"}, {outbox.Array, "{1"},
