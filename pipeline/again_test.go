@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -50,4 +51,13 @@ func TestStandingByIsNoFailure(t *testing.T) {
 	if !p.again(away) {
 		t.Error("it gives up at the first failure")
 	}
+}
+
+// TestPipelinesOfAProcessShareNoFault: what all of them end a session with is not written to.
+func TestPipelinesOfAProcessShareNoFault(t *testing.T) {
+	var wg sync.WaitGroup
+	for _, name := range []string{"posts", "comments"} {
+		wg.Go(func() { _ = Named(errSingleOver, name) })
+	}
+	wg.Wait()
 }

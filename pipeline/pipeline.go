@@ -110,7 +110,7 @@ func faultOf(err error) *outbox.Fault {
 // Named puts the pipeline's name into the commands of a remedy.
 func Named(err error, pipeline string) error {
 	var f *outbox.Fault
-	if errors.As(err, &f) {
+	if errors.As(err, &f) && strings.Contains(f.Remedy, " NAME") {
 		f.Remedy = strings.ReplaceAll(f.Remedy, " NAME", " "+pipeline)
 	}
 	return err
