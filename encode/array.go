@@ -23,14 +23,14 @@ type arrayReader struct {
 	comma byte // what stands between elements; nothing else is quoted for holding it
 	elem  outbox.Column
 	style listStyle
-	room  []byte // for elements that hold escapes
+	room  []byte // for elements without their quotes and escapes; never nil, as an empty one is no NULL
 }
 
 // maxArrayDepth is PostgreSQL's own limit for dimensions, with some room.
 const maxArrayDepth = 16
 
 func appendArray(dst []byte, c *outbox.Column, v []byte, style listStyle) ([]byte, error) {
-	r := arrayReader{text: skipBounds(v), comma: cmp.Or(c.Delimiter, ','), style: style, elem: outbox.Column{
+	r := arrayReader{text: skipBounds(v), comma: cmp.Or(c.Delimiter, ','), style: style, room: []byte{}, elem: outbox.Column{
 		Kind: c.Elem, Length: c.Length, Precision: c.Precision, Scale: c.Scale, Labels: c.Labels,
 	}}
 	dst, err := r.list(dst, 0)
