@@ -53,6 +53,8 @@ func (s *Source) columnOf(srv *server, c catalogColumn) outbox.Column {
 		col.Precision = timePrecision
 	case "datetime", "timestamp":
 		col.Precision = first
+	case "year":
+		col.Year = true
 	case "enum", "set":
 		col.Labels = parseLabels(c.columnType)
 	}

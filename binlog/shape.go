@@ -269,6 +269,8 @@ func (s *shaper) plain(col *column, signed, unsigned outbox.Kind, name string, d
 		}
 	case typeTime, typeDatetime, typeTimestamp:
 		col.meta = 0
+	case typeYear:
+		col.Year = true
 	}
 	if col.Kind == outbox.Time {
 		col.Precision = timePrecision

@@ -94,6 +94,9 @@ func connectOf(c *outbox.Column) connect {
 	case outbox.Int16:
 		return connect{kind: "int16"}
 	case outbox.Int32:
+		if c.Year {
+			return connect{kind: "int32", name: "io.debezium.time.Year"}
+		}
 		return connect{kind: "int32"}
 	case outbox.Int64, outbox.Uint64:
 		return connect{kind: "int64"}

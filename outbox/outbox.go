@@ -52,6 +52,7 @@ type Column struct {
 	Nullable  bool     // false only where the server said NOT NULL
 	Labels    []string // of Enum and Set
 	Delimiter byte     // between the elements of an Array; 0 is a comma
+	Year      bool     // a YEAR of MySQL or MariaDB, which is an Int32
 }
 
 // Table is one shape of an outbox table. A change of the table makes a new Table, so whoever keeps
