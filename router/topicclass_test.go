@@ -1,0 +1,15 @@
+package router
+
+import "testing"
+
+// TestClassesThatMeanAnotherThingInJavaAreRefused: RE2 takes them, and would match other values without a word.
+func TestClassesThatMeanAnotherThingInJavaAreRefused(t *testing.T) {
+	for pattern, refused := range map[string]bool{
+		"[a-z&&[^b]]": true, "[a-z&&[b-d]]+": true, "[a[bc]]": true, "x[^a[0-9]]": true, "[a&&b]": true, `[\Qa\E[b]]`: true,
+		"[a-z]": false, "[[:alpha:]]+": false, `[\[a]`: false, `[a&b]`: false, "a&&b": false, `\[a[b]`: false, `\Q[a[b\E`: false, "[a][b]": false, "[]a]": false, "(?<r>.*)": false,
+	} {
+		if _, err := newTopicRule(pattern, "t"); (err != nil) != refused {
+			t.Errorf("%s: got %v, want refused %v", pattern, err, refused)
+		}
+	}
+}
