@@ -67,7 +67,6 @@ func TestIdentityThatBecomesUselessIsNoticed(t *testing.T) {
 			onEach(t, test.from, func(t *testing.T, d *servers.Database) {
 				r := rig(t, d)
 				d.Exec(t, test.before)
-				r.Config.Source.HeartbeatInterval = time.Hour // nobody takes batches while it looks
 				rd := r.Start(t, r.Begun(t), false, true)
 				r.Exec(t, somebodysRow)
 				rd.Until("a row", func(f *sourcetest.Feed) bool { return len(f.IDs) > 0 })
@@ -75,7 +74,7 @@ func TestIdentityThatBecomesUselessIsNoticed(t *testing.T) {
 					t.Fatalf("updates are published: %s", got)
 				}
 				d.Exec(t, test.sql)
-				servers.Eventually(t, sourcetest.Deadline, "an UPDATE to work", func() bool {
+				rd.Until("an UPDATE to work", func(*sourcetest.Feed) bool {
 					_, err := r.DB.Exec("UPDATE outbox SET type = 'x'")
 					return err == nil
 				})

@@ -258,12 +258,11 @@ func TestLostReplicaIdentityIsNoticed(t *testing.T) {
 	walstream.CheckPublicationEvery(t, 100*time.Millisecond)
 	d := servers.Postgres(t, 15)
 	r := rig(t, d)
-	r.Config.Source.HeartbeatInterval = time.Hour // nobody takes batches while it looks
 	rd := r.Start(t, r.Begun(t), false, true)
 	r.Exec(t, `INSERT INTO outbox VALUES ('a1', 'o', 'k', 't', '{}')`)
 	rd.Until("a row", func(f *sourcetest.Feed) bool { return len(f.IDs) > 0 })
 	d.Exec(t, "ALTER TABLE outbox DROP CONSTRAINT outbox_pkey")
-	servers.Eventually(t, sourcetest.Deadline, "an UPDATE to work again", func() bool {
+	rd.Until("an UPDATE to work again", func(*sourcetest.Feed) bool {
 		_, err := r.DB.Exec("UPDATE outbox SET type = 'x'")
 		return err == nil
 	})

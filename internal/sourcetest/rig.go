@@ -114,6 +114,7 @@ func (rd *Reading) Until(what string, done func(*Feed) bool) *Feed {
 				continue
 			}
 			rd.t.Fatalf("waiting for %s: the source ended: %v", what, err)
+		case <-time.After(50 * time.Millisecond): // what no batch tells may hold now
 		case <-deadline:
 			rd.t.Fatalf("waiting for %s: %d rows after %s, the last %v", what, len(rd.Feed.IDs), Deadline, tail(rd.Feed.IDs))
 		}
