@@ -216,7 +216,7 @@ func newTorn(t *testing.T, version string) (torn, *servers.MySQLDatabase) {
 
 func (s torn) files(t *testing.T) []string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(s.data, "binlog.0*"))
+	files, err := filepath.Glob(filepath.Join(s.data, "binlog.[0-9][0-9][0-9][0-9][0-9][0-9]"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("files of the log: %v %v", files, err)
 	}
