@@ -52,7 +52,7 @@ func (a *Admin) AtGTID(from outbox.Position, text string) (outbox.Position, erro
 	if err != nil {
 		return nil, err
 	}
-	lost, err := a.ghostsBeside(from, set, executed)
+	gone, err := a.ghostsBeside(from, set, executed)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (a *Admin) AtGTID(from outbox.Position, text string) (outbox.Position, erro
 	if err := a.h.anchorAtEnd(a.h.cat, p); err != nil { // after the look at the sets, so that all of it is before the anchor
 		return nil, err
 	}
-	p.GTID, p.Ghosts = set.String(), lost.stored()
+	p.GTID, p.Ghosts = set.String(), gone.stored()
 	return p.appendTo(nil), nil
 }
 
@@ -78,10 +78,10 @@ func (a *Admin) ghostsBeside(from outbox.Position, set, executed gtidSet) (ghost
 	}
 	named, has := set.(*mysqlSet), executed.(*mysqlSet)
 	lacking := named.subtract(has)
-	lost := known.without(named.subtract(lacking))
+	gone := known.without(named.subtract(lacking))
 	addAll(has, ours)
-	addAll(named, lost.all())
-	return lost.with(common(lacking, ours).(*mysqlSet), p), nil
+	addAll(named, gone.all())
+	return gone.with(common(lacking, ours).(*mysqlSet), p), nil
 }
 
 // stored is a position as far as it can be read. What it goes by a pipeline goes by, whatever the server and the file say by
@@ -189,11 +189,11 @@ func (a *Admin) Nearest(pos outbox.Position) (outbox.Position, error) {
 	}
 	addAll(ours, purged)
 	if s, ok := purged.(*mysqlSet); ok {
-		lost, err := parseGhosts(p.Ghosts)
+		gone, err := parseGhosts(p.Ghosts)
 		if err != nil {
 			return nil, err
 		}
-		p.Ghosts = lost.without(s).stored()
+		p.Ghosts = gone.without(s).stored()
 	}
 	p.GTID, p.Behind, p.Began = ours.String(), false, 0
 	if p.Kind == mariaKind && a.h.sameServer(p) && fileNumber(p.lastFile()) < fileNumber(head.file) { // nothing that is left is published, whatever its number is

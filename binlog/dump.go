@@ -122,8 +122,8 @@ func (h *session) dumpCommand(pos *position, flags uint16) []byte {
 	b := make([]byte, 4, 64)
 	if pos.Kind == mysqlKind && pos.asksByGTID() {
 		set, _ := parseMySQLSet(pos.GTID) // prove has read both
-		lost, _ := parseGhosts(pos.Ghosts)
-		encoded := set.subtract(lost.all()).encode()
+		gone, _ := parseGhosts(pos.Ghosts)
+		encoded := set.subtract(gone.all()).encode()
 		const throughGTID = 4
 		b = append(b, mysql.COM_BINLOG_DUMP_GTID)
 		b = binary.LittleEndian.AppendUint16(b, flags|throughGTID)

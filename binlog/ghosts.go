@@ -122,8 +122,8 @@ func (p *position) seenSet() (gtidSet, error) {
 	if err != nil || p.Kind != mysqlKind {
 		return set, err
 	}
-	lost, err := parseGhosts(p.Ghosts)
-	return set.(*mysqlSet).subtract(lost.all()), err
+	gone, err := parseGhosts(p.Ghosts)
+	return set.(*mysqlSet).subtract(gone.all()), err
 }
 
 // takeOver settles which of a position that another server was read to are ghosts on this one, which lacks fresh of it. It

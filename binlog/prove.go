@@ -21,7 +21,7 @@ func (h *session) prove(pos *position) error {
 	}
 	switch {
 	case pos.Phase == phaseDone:
-		return outbox.Finished(h.cfg.Source.Snapshot)
+		return outbox.AfterInitialOnly(h.cfg.Source.Snapshot)
 	case pos.ByGTID && !h.srv.byGTID():
 		return h.gtidOff(pos)
 	case !pos.ByGTID:

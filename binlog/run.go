@@ -3,7 +3,6 @@ package binlog
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/go-mysql-org/go-mysql/client"
@@ -171,7 +170,9 @@ func (h *session) begin(ctx context.Context, from outbox.Position) (*position, e
 	if pos.Phase == phaseDone {
 		h.log.Info("the snapshot is published already, and source.snapshot asks for nothing more")
 	}
-	h.warnOfOthers(pos)
+	if pos.Tables != nil {
+		outbox.WarnOfOthers(h.log, h.tableNames(), pos.Tables, pos.String())
+	}
 	return pos, nil
 }
 
@@ -182,24 +183,6 @@ func besideSnapshot(pos *position, err error) error {
 		f.Remedy += ", which leaves out the rest of the snapshot; outferry offsets reset NAME begins it anew, and publishes all rows again"
 	}
 	return err
-}
-
-// warnOfOthers: there is no snapshot of a table that comes later, and the place of one that goes is kept by nobody.
-func (h *session) warnOfOthers(pos *position) {
-	if pos.Tables == nil {
-		return
-	}
-	now := h.tableNames()
-	for _, t := range now {
-		if !slices.Contains(pos.Tables, t) {
-			h.log.Warn("table added: its rows are streamed from the position on, its older ones are not published", "table", t, "position", pos.String())
-		}
-	}
-	for _, t := range pos.Tables {
-		if !slices.Contains(now, t) {
-			h.log.Warn("table taken out: what is written to it from the position on is passed by, also if it is named again", "table", t, "position", pos.String())
-		}
-	}
 }
 
 func (h *session) tableNames() (names []string) {

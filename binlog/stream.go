@@ -114,11 +114,11 @@ func (h *session) newAssembler(pos *position) (*assembler, error) {
 	if err != nil {
 		return nil, err
 	}
-	lost, err := parseGhosts(pos.Ghosts)
+	gone, err := parseGhosts(pos.Ghosts)
 	if err != nil {
 		return nil, err
 	}
-	a := &assembler{set: set.clone(), ghosts: lost, byGTID: pos.ByGTID, resume: pos.Part, ours: map[string]bool{},
+	a := &assembler{set: set.clone(), ghosts: gone, byGTID: pos.ByGTID, resume: pos.Part, ours: map[string]bool{},
 		fold: h.srv.folds(), maxEvent: int(h.cfg.Source.MaxRow) + wireBuffer, updates: h.cfg.Router.OnUpdate != "ignore"}
 	if pos.Anchor != nil {
 		a.anchor = *pos.Anchor

@@ -25,86 +25,64 @@ var tears = map[string]int{"in an event": 45, "in a head": 35, "between events":
 // TestTornTransactionsArePassedBy: what MariaDB leaves in its log of a transaction that it rolled back in a crash is not
 // published, however large it is, and what follows is.
 func TestTornTransactionsArePassedBy(t *testing.T) {
-	each(t, func(t *testing.T, version string) {
-		if !isMaria(version) {
-			return // MySQL cuts its log
-		}
-		for name, cut := range tears {
-			for _, by := range []string{"gtid", "file"} {
-				t.Run(name+" by "+by, func(t *testing.T) {
-					s, d := newTorn(t, version)
-					edit := func(c *configs.Pipeline) { noData(c); c.Source.MySQL.Position = by }
-					f := start(t, file(t, d, edit), nil, binlog.Options{})
-					first := f.begun()
-					d.Exec(t, "ALTER TABLE outbox ADD COLUMN more int")
-					large(t, d, "a")
-					f.wait(largeRows)
-					s.tear(t, cut)
-					f.fault()
-					d.Exec(t, insert("b"))
-					s.tear(t, cut)
-					d.Exec(t, insert("c"))
-					want := append(ids("a"), "b", "c")
-					wantIDs(t, "the whole", through(t, d, edit, first, len(want)), want)
-					wantIDs(t, "the rest", through(t, d, edit, f.last, 2), want[largeRows:])
-				})
-			}
-		}
-	})
+	for _, by := range []string{"gtid", "file"} {
+		t.Run(by, func(t *testing.T) {
+			eachTear(t, func(t *testing.T, s torn, d *servers.MySQLDatabase, cut int) {
+				edit := func(c *configs.Pipeline) { noData(c); c.Source.MySQL.Position = by }
+				f := start(t, file(t, d, edit), nil, binlog.Options{})
+				first := f.begun()
+				d.Exec(t, "ALTER TABLE outbox ADD COLUMN more int")
+				large(t, d, "a")
+				f.wait(largeRows)
+				s.tear(t, cut)
+				f.fault()
+				d.Exec(t, insert("b"))
+				s.tear(t, cut)
+				d.Exec(t, insert("c"))
+				want := append(ids("a"), "b", "c")
+				wantIDs(t, "the whole", through(t, d, edit, first, len(want)), want)
+				wantIDs(t, "the rest", through(t, d, edit, f.last, 2), want[largeRows:])
+			})
+		})
+	}
 }
 
 // TestATornTransactionBesideASnapshot: the log beside one is read too.
 func TestATornTransactionBesideASnapshot(t *testing.T) {
-	each(t, func(t *testing.T, version string) {
-		if !isMaria(version) {
-			return
+	eachTear(t, func(t *testing.T, s torn, d *servers.MySQLDatabase, cut int) {
+		for n := range 40 {
+			d.Exec(t, insert(fmt.Sprintf("s%02d", n)))
 		}
-		for name, cut := range tears {
-			t.Run(name, func(t *testing.T) {
-				s, d := newTorn(t, version)
-				for n := range 40 {
-					d.Exec(t, insert(fmt.Sprintf("s%02d", n)))
-				}
-				initial := func(c *configs.Pipeline) { c.Source.Snapshot = "initial" }
-				f := start(t, file(t, d, initial), nil, binlog.Options{Single: true})
-				f.wait(10)
-				f.stop()
-				had := len(f.rows)
-				large(t, d, "b")
-				s.tear(t, cut)
-				d.Exec(t, insert("c"))
-				got := through(t, d, initial, f.last, 40-had+largeRows+1)
-				if slices.Sort(got); len(slices.Compact(got)) != 40-had+largeRows+1 {
-					t.Errorf("got %d rows, some twice", len(got))
-				}
-			})
+		initial := func(c *configs.Pipeline) { c.Source.Snapshot = "initial" }
+		f := start(t, file(t, d, initial), nil, binlog.Options{Single: true})
+		f.wait(10)
+		f.stop()
+		had := len(f.rows)
+		large(t, d, "b")
+		s.tear(t, cut)
+		d.Exec(t, insert("c"))
+		got := through(t, d, initial, f.last, 40-had+largeRows+1)
+		if slices.Sort(got); len(slices.Compact(got)) != 40-had+largeRows+1 {
+			t.Errorf("got %d rows, some twice", len(got))
 		}
 	})
 }
 
 // TestATornTransactionThatIsPublishedInPart stops: an older version may have done that.
 func TestATornTransactionThatIsPublishedInPart(t *testing.T) {
-	each(t, func(t *testing.T, version string) {
-		if !isMaria(version) {
-			return
-		}
-		for name, cut := range tears {
-			t.Run(name, func(t *testing.T) {
-				s, d := newTorn(t, version)
-				f := start(t, file(t, d, noData), nil, binlog.Options{})
-				f.begun()
-				large(t, d, "b")
-				f.wait(largeRows)
-				f.stop()
-				part := s.tear(t, cut)
-				d.Exec(t, insert("c"))
-				from := outbox.Position(strings.TrimSuffix(string(f.last), "}") + fmt.Sprintf(`,"part":{"gtid":%q,"rows":1}}`, part))
-				fault := start(t, file(t, d, noData), from, binlog.Options{}).fault()
-				wantFault(t, fault, "mysql.part_mismatch", outbox.PositionLost)
-				if !strings.Contains(fault.Remedy, "offsets set") {
-					t.Errorf("remedy %q", fault.Remedy)
-				}
-			})
+	eachTear(t, func(t *testing.T, s torn, d *servers.MySQLDatabase, cut int) {
+		f := start(t, file(t, d, noData), nil, binlog.Options{})
+		f.begun()
+		large(t, d, "b")
+		f.wait(largeRows)
+		f.stop()
+		part := s.tear(t, cut)
+		d.Exec(t, insert("c"))
+		from := outbox.Position(strings.TrimSuffix(string(f.last), "}") + fmt.Sprintf(`,"part":{"gtid":%q,"rows":1}}`, part))
+		fault := start(t, file(t, d, noData), from, binlog.Options{}).fault()
+		wantFault(t, fault, "mysql.part_mismatch", outbox.PositionLost)
+		if !strings.Contains(fault.Remedy, "offsets set") {
+			t.Errorf("remedy %q", fault.Remedy)
 		}
 	})
 }
@@ -204,6 +182,21 @@ func wantIDs(t *testing.T, what string, got, want []string) {
 type torn struct {
 	server *servers.MySQLServer
 	data   string
+}
+
+// eachTear tests each of tears on each MariaDB, of a server of its own. MySQL cuts its log.
+func eachTear(t *testing.T, test func(t *testing.T, s torn, d *servers.MySQLDatabase, cut int)) {
+	each(t, func(t *testing.T, version string) {
+		if !isMaria(version) {
+			return
+		}
+		for name, cut := range tears {
+			t.Run(name, func(t *testing.T) {
+				s, d := newTorn(t, version)
+				test(t, s, d, cut)
+			})
+		}
+	})
 }
 
 func newTorn(t *testing.T, version string) (torn, *servers.MySQLDatabase) {

@@ -23,8 +23,8 @@ func (b Begun) Unchanged(now Begun) error {
 		Remedy: "start with the former settings until the snapshot is over, then change them; or start over with outferry offsets reset NAME"}
 }
 
-// Finished is the fault of a pipeline that published its snapshot and nothing more, as its file asked, and is asked for more.
-func Finished(mode string) error {
+// AfterInitialOnly is the fault of a pipeline that published its snapshot and nothing more, as its file asked, and is asked for more.
+func AfterInitialOnly(mode string) error {
 	if mode == "initial_only" {
 		return nil
 	}

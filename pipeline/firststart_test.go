@@ -15,26 +15,33 @@ import (
 
 // TestFirstStartMayWaitForLong: each session takes an epoch, as where a table can't be locked for an hour, and none of them commits.
 func TestFirstStartMayWaitForLong(t *testing.T) {
-	c, err := kfake.NewCluster(kfake.NumBrokers(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	text := fmt.Sprintf("name: posts\nsource: {url: postgres://outferry@localhost/app, tables: [public.outbox]}\nkafka: {brokers: [%q]}\n", c.ListenAddrs()[0])
-	set, findings := configs.LoadBytes("test.yaml", []byte(text), configs.Options{LookupEnv: func(string) (string, bool) { return "", false }, Environ: func() []string { return nil }})
-	if findings.HasErrors() {
-		t.Fatal(findings)
-	}
-	p := New(set.Pipelines[0], hclog.NewNullLogger(), status.NewRegistry("test", false).Pipeline("posts"), time.Second)
+	p := onKfake(t)
 	for n := range 110 {
 		f := &ferry{Pipeline: p}
+		var err error
 		if f.sink, err = sink.Open(t.Context(), p.cfg, p.log); err != nil {
 			t.Fatal(err)
 		}
-		err := f.load(t.Context())
+		err = f.load(t.Context())
 		f.sink.Close()
 		if err != nil {
 			t.Fatalf("session %d: %v", n+1, err)
 		}
 	}
+}
+
+// onKfake is a pipeline whose brokers are a fake one, and whose source is none.
+func onKfake(t *testing.T) *Pipeline {
+	t.Helper()
+	c, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	text := fmt.Sprintf("name: posts\nsource: {url: postgres://outferry@localhost/app, tables: [public.outbox]}\nkafka: {brokers: [%q]}\n", c.ListenAddrs()[0])
+	set, findings := configs.LoadBytes("test.yaml", []byte(text), configs.Options{LookupEnv: func(string) (string, bool) { return "", false }, Environ: func() []string { return nil }})
+	if findings.HasErrors() {
+		t.Fatal(findings)
+	}
+	return New(set.Pipelines[0], hclog.NewNullLogger(), status.NewRegistry("test", false).Pipeline("posts"), time.Second)
 }

@@ -118,27 +118,13 @@ func (h *session) own(pos *position) {
 			pos.Tables[name] = now
 		}
 	}
-	h.warnOfOthers(known, pos)
+	if known != nil {
+		maps.Copy(known, pos.Tables)
+		outbox.WarnOfOthers(h.log, slices.Sorted(maps.Keys(h.oids)), slices.Sorted(maps.Keys(known)), pos.LSN.String())
+	}
 	h.tables = pos.Tables
 	for _, oid := range pos.Tables {
 		h.ownOIDs = append(h.ownOIDs, oid)
-	}
-}
-
-// warnOfOthers: there is no snapshot of a table that comes later, and the place of one that goes is kept by nobody.
-func (h *session) warnOfOthers(known map[string]uint32, pos *position) {
-	if known == nil {
-		return
-	}
-	for _, name := range slices.Sorted(maps.Keys(h.oids)) {
-		if _, ok := pos.Tables[name]; !ok {
-			h.log.Warn("table added: its rows are streamed from the position on, its older ones are not published", "table", name, "position", pos.LSN.String())
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(known)) {
-		if _, ok := h.oids[name]; !ok {
-			h.log.Warn("table taken out: what is written to it from the position on is passed by, also if it is named again", "table", name, "position", pos.LSN.String())
-		}
 	}
 }
 

@@ -68,7 +68,7 @@ func (h *session) prove(ctx context.Context, pos *position) (*position, error) {
 		return nil, err
 	}
 	if pos.Phase == phaseDone {
-		return pos, outbox.Finished(h.cfg.Source.Snapshot)
+		return pos, outbox.AfterInitialOnly(h.cfg.Source.Snapshot)
 	}
 	if pos.Phase == phaseSnapshot && h.cfg.Source.Snapshot == "initial_only" {
 		return pos, nil // no slot belongs to it
