@@ -16,6 +16,7 @@ var shownHost = regexp.MustCompile(`^(?:jdbc:)?[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^\s
 
 var (
 	secretKey      = regexp.MustCompile(`(?i)([\w.\-]*(?:pass|pwd|secret|token|jaas|credential)[\w.\-]*["']?\s*[:=]\s*)(.*)`)
+	secretPath     = regexp.MustCompile(`\.password$`)
 	urlKey         = regexp.MustCompile(`(?i)(?:^|[^\w.\-])["']?[\w.\-]*(?:url|uri|dsn)[\w.\-]*["']?(?:\s*[:=]\s*|\s+)`)
 	hostKey        = regexp.MustCompile(`(?i)(?:^|[^\w.\-])["']?[\w.\-]*(?:host|broker|server)[\w.\-]*["']?(?:\s*[:=]\s*|\s+)\[?\s*`)
 	keyAhead       = regexp.MustCompile(`^(?:[\w.\-]+|"[\w.\-]+"|'[\w.\-]+')\s*:(?:\s|$)`)
@@ -42,6 +43,8 @@ func withoutSecrets(line, path string, column int) (string, int) {
 	case path == "source.url":
 		x.coverURL(at)
 	case x.keyed(hostKey, x.coverHosts):
+	case secretPath.MatchString(path) && !onlyReferences.MatchString(x.line[at:]):
+		x.cover(at, len(x.line)) // its key stands in another line
 	case path == "source.host" || path == "kafka.brokers":
 		x.coverHosts(at)
 	}

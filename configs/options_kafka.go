@@ -29,8 +29,8 @@ func clusterOptions(k *Kafka) []Option {
 			Client: []string{"compression.type"}, Doc: "Compression of record batches."},
 		{Path: "kafka.max_buffered", Default: "10MiB", Min: 1 << 20, Max: 8 << 30, into: &k.MaxBuffered,
 			Debezium: []string{"max.queue.size.in.bytes", "max.queue.size"}, Client: []string{"buffer.memory"}, Doc: "Bytes that wait for the brokers at most. 1MiB to 8GiB."},
-		{Path: "kafka.max_record", Default: "1MiB", Min: 1 << 10, Max: 1 << 30, into: &k.MaxRecord,
-			Client: []string{"max.request.size", "message.max.bytes", "max.message.bytes"}, Doc: "Largest record, as the topic's max.message.bytes; checked before anything is produced. 1KiB to 1GiB."},
+		{Path: "kafka.max_record", Default: "1MiB", Min: 1 << 10, Max: 512 << 20, into: &k.MaxRecord,
+			Client: []string{"max.request.size", "message.max.bytes", "max.message.bytes"}, Doc: "Largest record, as the topic's max.message.bytes; checked before anything is produced. 1KiB to 512MiB."},
 	}
 }
 
@@ -56,7 +56,7 @@ func newTopicOptions(t *Topics) []Option {
 		{Path: "kafka.topics.config", Example: "{cleanup.policy: compact}", into: &t.Config,
 			Debezium: []string{"topic.creation.groups"}, Doc: "Topic configuration of a created topic, by Kafka's names."},
 		{Path: "kafka.topics.limit", Default: "1000", Min: 1, Max: 100_000, into: &t.Limit,
-			Doc: "The most topics that the pipeline creates, so that a wrong routing column cannot flood the cluster."},
+			Doc: "The most topics that the pipeline creates, since its first start, so that a wrong routing column cannot flood the cluster."},
 	}
 }
 

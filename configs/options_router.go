@@ -1,5 +1,8 @@
 package configs
 
+// AnyRoute is the pattern that every value matches.
+const AnyRoute = "(?<routedByValue>.*)"
+
 func routerOptions(r *Router) []Option {
 	options := columnOptions(&r.Columns)
 	options = append(options, topicOptions(r)...)
@@ -30,7 +33,7 @@ func topicOptions(r *Router) []Option {
 	return []Option{
 		{Path: "router.match_columns", Default: "loose", Words: []string{"loose", "exact"}, into: &r.MatchColumns,
 			Doc: "loose: a column name that the file left at its default also matches aggregate_id or aggregateId; exact: byte for byte."},
-		{Path: "router.topic_pattern", Default: "(?<routedByValue>.*)", into: &r.TopicPattern,
+		{Path: "router.topic_pattern", Default: AnyRoute, into: &r.TopicPattern,
 			Debezium: []string{"route.topic.regex"},
 			Doc:      "RE2 expression that the routing value must match as a whole; where it does not, the value itself is the topic. Java's named groups are understood, look-around is not."},
 		{Path: "router.topic", Default: "outbox.event.${routedByValue}", into: &r.Topic,

@@ -71,6 +71,10 @@ func TestExcerptsHideSecrets(t *testing.T) {
 		minimal + "psswrod: " + canary + "\n", minimal + "password: " + canary + ": x\n",
 		strings.Replace(minimal, "kafka:", "  password: *"+canary+"\nkafka:", 1),
 		strings.Replace(minimal, "kafka:", "  password: ["+canary+"]\nkafka:", 1),
+		strings.Replace(minimal, "kafka:", "  password:\n    "+canary+"\n  x: y\nkafka:", 1),
+		strings.Replace(minimal, "kafka:", "  password:\n    '"+canary+"'\n  x: y\nkafka:", 1),
+		strings.Replace(minimal, "kafka:", "  password: >-\n    "+canary+"\n  x: y\nkafka:", 1),
+		strings.Replace(minimal, "kafka:", "kafka:\n  x: y\n  sasl: {mechanism: PLAIN, user: u, password:\n    "+canary+"}\n ", 1),
 		strings.Replace(minimal, "outferry@", "outferry:"+canary+"#@", 1),
 		strings.Replace(minimal, "outferry@", "outferry:%zz"+canary+"@", 1),
 	} {

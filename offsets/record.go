@@ -22,12 +22,13 @@ const Version = 1
 type Record struct {
 	Version  int             `json:"v"`
 	Pipeline string          `json:"pipeline"`
-	Instance string          `json:"instance"` // of the process that wrote it
-	Config   string          `json:"config"`   // hash of the mapping: router, encoding, tables
-	Seq      int64           `json:"seq"`      // one more with every Kafka transaction
-	Events   int64           `json:"events"`   // produced since the pipeline's first start
-	Partial  bool            `json:"partial"`  // the position is inside a database transaction
-	Position json.RawMessage `json:"position"` // owned by the source
+	Instance string          `json:"instance"`         // of the process that wrote it
+	Config   string          `json:"config"`           // hash of the mapping: router, encoding, tables
+	Seq      int64           `json:"seq"`              // one more with every Kafka transaction
+	Events   int64           `json:"events"`           // produced since the pipeline's first start
+	Topics   int             `json:"topics,omitempty"` // made since then
+	Partial  bool            `json:"partial"`          // the position is inside a database transaction
+	Position json.RawMessage `json:"position"`         // owned by the source
 	At       time.Time       `json:"at"`
 
 	Producer      int64 `json:"-"` // who wrote it, as Kafka has it

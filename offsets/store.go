@@ -69,6 +69,10 @@ func (s *Store) create(ctx context.Context, adm *kadm.Client) error {
 	policy, size := "compact", fmt.Sprint(segmentBytes)
 	_, err := adm.CreateTopic(ctx, partitions, rf, map[string]*string{"cleanup.policy": &policy, "segment.bytes": &size}, s.Topic)
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+		if errors.Is(err, kerr.InvalidReplicationFactor) || errors.Is(err, kerr.InvalidConfig) || errors.Is(err, kerr.PolicyViolation) {
+			return &outbox.Fault{Code: "kafka.topic_refused", Class: outbox.Environment, Err: fmt.Errorf("create topic %s: %w", s.Topic, err),
+				Remedy: "correct offsets.replication_factor, or create it by hand with cleanup.policy=compact"}
+		}
 		return adminFault("create topic "+s.Topic, "grant Create on Topic "+s.Topic+" to the pipeline's principal, or create it by hand with cleanup.policy=compact", err)
 	}
 	return nil

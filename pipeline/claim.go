@@ -212,6 +212,7 @@ func (c *Claim) write(ctx context.Context, rec offsets.Record) error {
 	if c.rec != nil {
 		rec.Seq = max(rec.Seq, c.rec.Seq)
 		rec.Events = max(rec.Events, c.rec.Events)
+		rec.Topics = max(rec.Topics, c.rec.Topics)
 	}
 	rec.Seq++
 	at, err := c.commit(ctx, rec.Marshal())

@@ -62,6 +62,7 @@ type load struct {
 	rows     int
 	events   int
 	bytes    int
+	part     int // bytes of the database transaction that is under way
 	txns     int
 	commits  []int64 // commit times of its database transactions
 	counts   []count // per topic
@@ -119,7 +120,7 @@ func grace(ctx context.Context, shutdown time.Duration) (context.Context, contex
 func (f *ferry) across(ctx context.Context, b *outbox.Batch, out <-chan *outbox.Batch) error {
 	dry := b.Dry // take gives the batch away
 	if err := f.take(ctx, b); err != nil {
-		return f.nameWayOn(err)
+		return err
 	}
 	if f.due(dry && len(out) == 0) {
 		return f.commit(ctx)
@@ -150,12 +151,29 @@ func (f *ferry) take(ctx context.Context, b *outbox.Batch) error {
 			}
 		}
 	}
+	l.part = under(b, l.part)
 	if err := f.rows(ctx, cargo, b.Rows[b.Whole:], b.Position, b.Partial); err != nil {
 		return err // the cargo dies with the client
 	}
 	cargo.Close()
 	f.status.Inflight(f.sink.Buffered())
-	return f.sink.Err()
+	return f.nameWayOn(f.sink.Err())
+}
+
+// under returns the bytes of the database transaction that is under way behind a batch, of which so many came before.
+func under(b *outbox.Batch, before int) (bytes int) {
+	switch {
+	case !b.Partial:
+		return 0
+	case b.Whole == 0:
+		return before + len(b.Buf)
+	}
+	for i := range b.Rows[b.Whole:] {
+		for _, v := range b.Rows[b.Whole+i].Values {
+			bytes += len(v)
+		}
+	}
+	return bytes
 }
 
 // rows takes those of a batch that lead to a position.
@@ -174,7 +192,7 @@ func (f *ferry) rows(ctx context.Context, cargo *sink.Cargo, rows []outbox.Row, 
 		return nil
 	})
 	if err != nil {
-		return err
+		return f.nameWayOn(err)
 	}
 	l.rows += len(rows)
 	return nil
@@ -305,7 +323,7 @@ func (f *ferry) due(dry bool) bool {
 	l, c := &f.hold, &f.cfg.Commit
 	open := time.Since(f.sink.Began())
 	if l.partial {
-		return int64(l.bytes) >= f.cfg.Source.MaxTransaction || open >= sink.TransactionTimeout/4
+		return int64(l.part) >= f.cfg.Source.MaxTransaction || open >= sink.TransactionTimeout/4
 	}
 	if dry || f.single {
 		return true
@@ -366,6 +384,7 @@ func (f *ferry) commit(ctx context.Context) error {
 	next := f.rec
 	next.Seq++
 	next.Events += int64(l.events)
+	next.Topics = f.sink.Made
 	next.Partial = l.partial
 	next.Position = json.RawMessage(l.position)
 	next.At = time.Now().UTC()

@@ -18,6 +18,7 @@ type seen struct {
 	record    bool  // it has read or written one, or watched another instance that had one
 	looked    bool  // tombstone is known
 	fences    int   // of its own: until it has seen a record, none of them committed
+	topics    int   // that its sessions have made, with those before it
 	tombstone int64 // offset of the tombstone that was there when it first looked; 0: none
 }
 

@@ -34,7 +34,10 @@ func (p *Pipeline) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer sk.Close()
+	defer func() {
+		p.seen.topics = max(p.seen.topics, sk.Made)
+		sk.Close()
+	}()
 	f := &ferry{Pipeline: p, sink: sk, src: src, router: rt, plans: map[*outbox.Table]*router.Plan{}, counting: map[string]int{}, since: time.Now()}
 	if err := f.load(ctx); err != nil {
 		return err
@@ -85,6 +88,7 @@ func (f *ferry) load(ctx context.Context) error {
 	if err := f.refuseRemoved(rec); err != nil {
 		return err
 	}
+	f.sink.Made = f.seen.topics
 	f.rec = offsets.Record{Version: offsets.Version, Pipeline: f.cfg.Name, Instance: f.instance, Config: f.cfg.Hash()}
 	if rec == nil {
 		f.log.Info("first start", "snapshot", f.cfg.Source.Snapshot)
@@ -95,6 +99,7 @@ func (f *ferry) load(ctx context.Context) error {
 			Err:    fmt.Errorf("router, encoding or tables changed while a large database transaction is published in part"),
 			Remedy: "start with the former settings until it is through, then change them"}
 	}
+	f.sink.Made = max(f.sink.Made, rec.Topics)
 	f.rec.Seq, f.rec.Events, f.rec.Position, f.rec.Partial = rec.Seq, rec.Events, rec.Position, rec.Partial
 	return nil
 }

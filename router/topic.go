@@ -32,11 +32,6 @@ func newTopicRule(pattern, template string) (*topicRule, error) {
 
 func compileWhole(option, pattern string) (*regexp.Regexp, error) {
 	_, err := regexp.Compile(pattern)
-	if err == nil && hasJavaClass(pattern) {
-		f := configFault("router.pattern_invalid", "%s: %q has a class inside a class, or an intersection of them", option, pattern)
-		f.Remedy = "classes of classes are not available (RE2 syntax): write the characters in one class, and a literal [ or & as \\[ or \\&"
-		return nil, f
-	}
 	if err == nil {
 		return regexp.MustCompile(`\A(?:` + pattern + `)\z`), nil
 	}
@@ -45,32 +40,6 @@ func compileWhole(option, pattern string) (*regexp.Regexp, error) {
 		f.Remedy = "look-around is not available (RE2 syntax); say what the value must be instead"
 	}
 	return nil, f
-}
-
-// hasJavaClass finds [a-z&&[^b]] and [a[bc]], which Java and RE2 both take, and read differently.
-func hasJavaClass(pattern string) bool {
-	inside := false
-	for i := 0; i < len(pattern); i++ {
-		rest := pattern[i+1:]
-		switch b := pattern[i]; {
-		case b == '\\' && strings.HasPrefix(rest, "Q"): // as it is, up to \E
-			quoted, _, _ := strings.Cut(rest, `\E`)
-			i += len(quoted) + len(`\E`)
-		case b == '\\':
-			i++
-		case !inside && b == '[':
-			inside = true
-			first := strings.TrimPrefix(rest, "^")
-			i += len(rest) - len(strings.TrimPrefix(first, "]"))
-		case inside && b == ']':
-			inside = false
-		case inside && (b == '[' && !strings.HasPrefix(rest, ":") || b == '&' && strings.HasPrefix(rest, "&")):
-			return true
-		case inside && b == '[': // [:alpha:]
-			i += max(strings.Index(rest, ":]"), 0) + len(":]")
-		}
-	}
-	return false
 }
 
 // apply returns the topic of a route value.

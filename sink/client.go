@@ -79,6 +79,7 @@ func producerOptions(cfg *configs.Pipeline) []kgo.Opt {
 	opts := []kgo.Opt{
 		kgo.RecordPartitioner(partitioner{}),
 		kgo.ProducerBatchCompression(codec(cfg.Kafka.Compression)),
+		kgo.BrokerMaxWriteBytes(int32(max(100<<20, cfg.Kafka.MaxRecord+1<<20))), // a broker's own limit is socket.request.max.bytes
 		kgo.ProducerBatchMaxBytes(int32(min(cfg.Kafka.MaxRecord, math.MaxInt32))),
 		kgo.ProducerLinger(5 * time.Millisecond),            // under load only: a commit flushes at once
 		kgo.MaxBufferedRecords(math.MaxInt32),               // the source's pool bounds the bytes

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
+	"outferry/configs"
 	"outferry/outbox"
 )
 
@@ -82,7 +83,8 @@ func (s *Sink) Hangs(ctx context.Context, r *kgo.Record) bool {
 }
 
 // hangingEvents looks through the topics whose name begins as router.topic does. Where it begins with the route
-// itself these are all there are, and one that can't be asked is passed over.
+// itself these are all there are, and one that can't be asked is passed over; so are others, to which values lead
+// that the pattern of the file does not match.
 func (s *Sink) hangingEvents(ctx context.Context, producer int64) ([]hanging, error) {
 	prefix := s.cfg.Router.Topic
 	if i := strings.IndexAny(prefix, `$\`); i >= 0 {
@@ -93,15 +95,21 @@ func (s *Sink) hangingEvents(ctx context.Context, producer int64) ([]hanging, er
 		return nil, s.fault("list the topics of events", err)
 	}
 	topics.FilterInternal()
-	set := topics.TopicsSet()
-	for topic := range set {
-		if !strings.HasPrefix(topic, prefix) || topic == s.cfg.Offsets.Topic {
-			delete(set, topic)
+	routed, others := topics.TopicsSet(), kadm.TopicsSet{}
+	delete(routed, s.cfg.Offsets.Topic)
+	for topic, partitions := range routed {
+		if !strings.HasPrefix(topic, prefix) {
+			others[topic] = partitions
+			delete(routed, topic)
 		}
 	}
-	found, err := s.hanging(ctx, producer, set)
+	found, err := s.hanging(ctx, producer, routed)
 	if prefix == "" {
 		return found, nil
+	}
+	if s.cfg.Router.TopicPattern != configs.AnyRoute {
+		beside, _ := s.hanging(ctx, producer, others)
+		found = append(found, beside...)
 	}
 	return found, err
 }

@@ -46,18 +46,23 @@ func TestTransactionThatHangsEndsAsItWasMeantTo(t *testing.T) {
 		last   func(*testing.T, *rig) // the last transaction that the coordinator knows
 		events []string
 		offset []string
+		file   []string
 	}{
-		"committed": {func(t *testing.T, r *rig) {}, []string{"one", "two", "three"}, []string{"1", "2"}},
+		"committed": {func(t *testing.T, r *rig) {}, []string{"one", "two", "three"}, []string{"1", "2"}, nil},
+		"unmatched": {func(t *testing.T, r *rig) {}, []string{"one", "two", "three"}, []string{"1", "2"}, []string{"router.topic_pattern=a(?<routedByValue>.*)"}},
 		"aborted": {func(t *testing.T, r *rig) {
 			if err := r.take(deadline(t), to(r.cfg.Name+"-events", "void")); err != nil {
 				t.Fatal(err)
 			}
 			r.Abort(deadline(t))
-		}, []string{"one"}, []string{"1"}},
+		}, []string{"one"}, []string{"1"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := file(t, b.Addr, "hangs-"+name, "router.topic=hangs-"+name+"-${routedByValue}")
+			cfg := file(t, b.Addr, "hangs-"+name, append(meant.file, "router.topic=hangs-"+name+"-${routedByValue}")...)
 			events := cfg.Name + "-events"
+			if meant.file != nil {
+				events = "other-" + events
+			}
 			r := open(t, cfg).offsetsTopic(t)
 			if err := r.land(deadline(t), to(events, "one")); err != nil {
 				t.Fatal(err)

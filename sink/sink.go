@@ -30,6 +30,8 @@ type Sink struct {
 	producer int64 // since the fence
 	topics   topics
 
+	Made int // topics that the pipeline has made, in former sessions too
+
 	open  bool         // a transaction is open
 	began atomic.Int64 // when it was opened, microseconds since 1970; promises that fail read it
 	ended time.Time    // when the last one was

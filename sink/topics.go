@@ -66,11 +66,6 @@ func (t *topics) outOfRange(ctx context.Context, partition int32) error {
 // find returns the number of the topic's partitions, and makes the topic where it is missing and may be made.
 func (t *topics) find(ctx context.Context, topic string) (int, error) {
 	cfg := &t.sink.cfg.Kafka.Topics
-	if len(t.known) >= cfg.Limit {
-		return 0, &outbox.Fault{Code: "row.topics_limit", Class: outbox.Internal,
-			Err:    fmt.Errorf("topic %s would be number %d of this pipeline, kafka.topics.limit is %d", topic, len(t.known)+1, cfg.Limit),
-			Remedy: "raise kafka.topics.limit, or check what router.columns.route_by holds"}
-	}
 	adm := kadm.NewClient(t.sink.cl)
 	count, err := t.partitions(ctx, adm, topic)
 	if err != nil || count > 0 {
@@ -79,6 +74,11 @@ func (t *topics) find(ctx context.Context, topic string) (int, error) {
 	if !cfg.Create {
 		return 0, &outbox.Fault{Code: "kafka.topic_missing", Class: outbox.Transient,
 			Err: fmt.Errorf("topic %s does not exist and kafka.topics.create is false", topic), Remedy: "waiting for it; create it"}
+	}
+	if t.sink.Made >= cfg.Limit {
+		return 0, &outbox.Fault{Code: "row.topics_limit", Class: outbox.Internal,
+			Err:    fmt.Errorf("topic %s would be number %d that this pipeline makes, kafka.topics.limit is %d", topic, t.sink.Made+1, cfg.Limit),
+			Remedy: "check what router.columns.route_by holds; then create the topic by hand, or raise kafka.topics.limit"}
 	}
 	if err := t.create(ctx, adm, topic); err != nil {
 		return 0, err
@@ -133,6 +133,7 @@ func (t *topics) create(ctx context.Context, adm *kadm.Client, topic string) err
 	}
 	_, err := adm.CreateTopic(ctx, int32(cfg.Partitions), int16(cfg.ReplicationFactor), settings, topic)
 	if err == nil {
+		t.sink.Made++
 		t.sink.log.Info("topic created", "topic", topic)
 		return nil
 	}
@@ -141,6 +142,10 @@ func (t *topics) create(ctx context.Context, adm *kadm.Client, topic string) err
 	}
 	if errors.Is(err, kerr.InvalidReplicationFactor) || errors.Is(err, kerr.InvalidPartitions) || errors.Is(err, kerr.InvalidConfig) || errors.Is(err, kerr.PolicyViolation) {
 		return &outbox.Fault{Code: "kafka.topic_refused", Class: outbox.Environment, Err: fmt.Errorf("create topic %s: %w", topic, err), Remedy: "correct kafka.topics, or create the topic by hand"}
+	}
+	if errors.Is(err, kerr.InvalidTopicException) {
+		return &outbox.Fault{Code: "row.topic_invalid", Class: outbox.Internal, Err: fmt.Errorf("create topic %s: %w", topic, err),
+			Remedy: "topics whose names differ in dots and underscores alone can't be beside each other: correct router.topic, or what the row is routed by"}
 	}
 	if errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed) {
 		return &outbox.Fault{Code: "kafka.permission", Class: outbox.Environment, Err: fmt.Errorf("create topic %s: %w", topic, err),

@@ -42,6 +42,14 @@ func TestTopicThatKafkaRefusesIsNamed(t *testing.T) {
 	wantFault(t, r.land(deadline(t), to(topic, "one")), "kafka.topic_refused", outbox.Environment, topic, "kafka.topics")
 }
 
+func TestTopicThatCollidesWithAnotherIsNamed(t *testing.T) {
+	r, _, topic := onKafka(t)
+	if err := r.land(deadline(t), to(topic+".a.b", "one")); err != nil {
+		t.Fatal(err)
+	}
+	wantFault(t, r.land(deadline(t), to(topic+".a_b", "two")), "row.topic_invalid", outbox.Internal, topic+".a_b", "dots and underscores")
+}
+
 func TestMissingTopicIsWaitedForWhereItMayNotBeMade(t *testing.T) {
 	c := fake(t)
 	r := open(t, file(t, c.ListenAddrs()[0], "posts", "kafka.topics.create=false")).offsetsTopic(t)
@@ -82,6 +90,10 @@ func TestRecordAboveTheLimitIsNeverProduced(t *testing.T) {
 	if strings.Contains(err.Error(), "xxx") {
 		t.Error("the fault shows the payload")
 	}
+}
+
+func TestTheLargestRecordThatTheFileTakesSuitsTheClient(t *testing.T) {
+	open(t, file(t, fake(t).ListenAddrs()[0], "posts", "kafka.max_record=512MiB", "kafka.max_buffered=1GiB"))
 }
 
 func TestPartitionThatTheTopicLacksStops(t *testing.T) {

@@ -97,12 +97,8 @@ func (p *benchPostgres) open(ctx context.Context, s *workload.Shape) (workload.I
 	return workload.PostgresInserter(conn, p.table, s), func() { conn.Close(context.WithoutCancel(ctx)) }, nil
 }
 
-func (p *benchPostgres) empty(ctx context.Context) error {
-	return p.exec(ctx, "TRUNCATE public."+benchTable)
-}
-func (p *benchPostgres) drop(ctx context.Context) error {
-	return p.exec(ctx, "DROP TABLE public."+benchTable)
-}
+func (p *benchPostgres) empty(ctx context.Context) error { return p.exec(ctx, "TRUNCATE "+p.table) }
+func (p *benchPostgres) drop(ctx context.Context) error  { return p.exec(ctx, "DROP TABLE "+p.table) }
 
 type benchMySQL struct {
 	src   configs.Source

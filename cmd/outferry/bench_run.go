@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
 
 	"outferry/configs"
 	workload "outferry/internal/bench/load"
@@ -50,10 +51,11 @@ func newBenchmark(set *configs.Set, o *benchOptions, say io.Writer) (*benchmark,
 		return nil, err
 	}
 	schema, _, _ := strings.Cut(theirs.Source.Tables[0], ".")
-	slot, publication := cfg.Source.Postgres.Slot, cfg.Source.Postgres.Publication
+	slot, publication, replica := cfg.Source.Postgres.Slot, cfg.Source.Postgres.Publication, cfg.Source.MySQL.ServerID
 	cfg.Source = theirs.Source
 	cfg.Source.Tables, cfg.Source.Snapshot, cfg.Source.Retry.GiveUpAfter = []string{schema + "." + benchTable}, "initial", time.Minute
 	cfg.Source.Postgres.Slot, cfg.Source.Postgres.Publication, cfg.Source.Postgres.Create = slot, publication, true
+	cfg.Source.MySQL.ServerID = replica
 	// One for each run: an id that has committed before, without a record in the offsets topic, would stop the pipeline.
 	id, client := cfg.Kafka.TransactionalID+"-"+strings.ToLower(rand.Text()[:8]), cfg.Kafka.ClientID
 	cfg.Kafka = theirs.Kafka
@@ -226,17 +228,16 @@ func (b *benchmark) phase(ctx context.Context, n int, s workload.Shape, p worklo
 		return nil, nil, began, err
 	}
 	began = time.Now()
-	err = b.ferry(ctx, prefix, func(ctx context.Context) (err error) {
-		wrote := make(chan error, 1)
-		go func() {
-			if backlog {
-				wrote <- nil
-				return
-			}
-			wrote <- w.Write(ctx, began)
-		}()
-		a, err = b.consume(ctx, s, prefix)
-		return errors.Join(err, <-wrote)
+	err = b.ferry(ctx, prefix, func(ctx context.Context) error {
+		all, ctx := errgroup.WithContext(ctx)
+		if !backlog {
+			all.Go(func() error { return w.Write(ctx, began) })
+		}
+		all.Go(func() (err error) {
+			a, err = b.consume(ctx, s, prefix)
+			return err
+		})
+		return all.Wait()
 	})
 	if err == nil {
 		err = b.table.empty(ctx)

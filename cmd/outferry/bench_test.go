@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
+	"outferry/configs"
 	"outferry/internal/servers"
 )
 
@@ -57,14 +59,18 @@ func TestBenchMeasuresAndLeavesNothing(t *testing.T) {
 	broker := servers.Kafka(t)
 	t.Run("postgres", func(t *testing.T) {
 		db := servers.Postgres(t, 15)
-		db.Exec(t, fmt.Sprintf("GRANT CREATE ON DATABASE %s TO outferry; GRANT ALL ON SCHEMA public TO outferry", db.Name))
-		file := benchFile(t, db.URL("outferry"), "public.outbox", broker)
+		db.Exec(t, fmt.Sprintf("GRANT CREATE ON DATABASE %s TO outferry; CREATE SCHEMA shop AUTHORIZATION outferry", db.Name))
+		db.Exec(t, "CREATE TABLE public.outferry_bench (theirs int); INSERT INTO public.outferry_bench VALUES (7); GRANT ALL ON public.outferry_bench TO outferry")
+		file := benchFile(t, db.URL("outferry"), "shop.outbox", broker)
 		o := outferry(t, nil, "bench", file, "--rows", "3000", "--rate", "200", "--duration", "1s", "--size", "300", "--rows-per-transaction", "3")
 		o.want(t, 0, "makes table outferry_bench", "backlog 3000 rows", "events/s", "of 200 wanted", "p99", "every row was there once")
 		wantNothing(t, broker, func() string {
-			return db.Text(t, `SELECT (SELECT count(*) FROM pg_class WHERE relname = 'outferry_bench') + (SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'outferry_bench')
+			return db.Text(t, `SELECT (SELECT count(*) FROM pg_tables WHERE schemaname = 'shop') + (SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'outferry_bench')
 				+ (SELECT count(*) FROM pg_publication WHERE pubname = 'outferry_bench')`)
 		})
+		if got := db.Text(t, "SELECT theirs FROM public.outferry_bench"); got != "7" {
+			t.Errorf("the table of another schema holds %q now", got)
+		}
 	})
 	t.Run("mysql", func(t *testing.T) {
 		db := servers.MySQL(t, "8.0")
@@ -109,6 +115,44 @@ func TestBenchTakesAwayAfterAFailure(t *testing.T) {
 	file := benchFile(t, db.URL("outferry"), "public.outbox", broker)
 	outferry(t, nil, "bench", file, "--rows", "10", "--rate", "0").want(t, 3, "ferry a first row", "pg.publication_denied")
 	wantNothing(t, broker, func() string { return db.Text(t, "SELECT count(*) FROM pg_class WHERE relname = 'outferry_bench'") })
+}
+
+// TestBenchEndsWhenItCannotWrite: who reads the rows back would wait for them for ever.
+func TestBenchEndsWhenItCannotWrite(t *testing.T) {
+	broker := servers.Kafka(t)
+	db := servers.Postgres(t, 15)
+	db.Exec(t, fmt.Sprintf("GRANT CREATE ON DATABASE %s TO outferry; GRANT ALL ON SCHEMA public TO outferry", db.Name))
+	file := benchFile(t, db.URL("outferry"), "public.outbox", broker)
+	ended := make(chan outcome, 1)
+	go func() {
+		ended <- outferry(t, nil, "bench", file, "--rows", "0", "--rate", "100", "--duration", "5m")
+	}()
+	servers.Eventually(t, time.Minute, "rows are written", func() bool {
+		return db.Text(t, "SELECT to_regclass('outferry_bench')") != "" && db.Text(t, "SELECT (count(*) > 10)::int FROM outferry_bench") == "1"
+	})
+	db.Exec(t, "ALTER TABLE outferry_bench ADD CONSTRAINT no_more CHECK (false) NOT VALID")
+	select {
+	case o := <-ended:
+		o.want(t, 1, "no_more")
+	case <-time.After(time.Minute):
+		t.Fatal("it did not end")
+	}
+	wantNothing(t, broker, func() string { return db.Text(t, "SELECT count(*) FROM pg_class WHERE relname = 'outferry_bench'") })
+}
+
+// TestBenchIsNotThePipelineOfItsFile to the server either.
+func TestBenchIsNotThePipelineOfItsFile(t *testing.T) {
+	set, findings := configs.Load([]string{benchFile(t, "mysql://outferry@localhost/app", "outbox", &servers.Broker{Addr: "localhost:9"})}, configs.Options{})
+	if findings.HasErrors() {
+		t.Fatal(findings)
+	}
+	b, err := newBenchmark(set, &benchOptions{}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if theirs := set.Pipelines[0].Source.MySQL.ServerID; b.cfg.Source.MySQL.ServerID == theirs || theirs == 0 {
+		t.Errorf("replica number %d, and the pipeline's is %d", b.cfg.Source.MySQL.ServerID, theirs)
+	}
 }
 
 func TestBenchRefusesSenselessNumbers(t *testing.T) {

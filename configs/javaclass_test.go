@@ -1,6 +1,9 @@
-package router
+package configs
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 // TestClassesThatMeanAnotherThingInJavaAreRefused: RE2 takes them, and would match other values without a word.
 func TestClassesThatMeanAnotherThingInJavaAreRefused(t *testing.T) {
@@ -8,8 +11,9 @@ func TestClassesThatMeanAnotherThingInJavaAreRefused(t *testing.T) {
 		"[a-z&&[^b]]": true, "[a-z&&[b-d]]+": true, "[a[bc]]": true, "x[^a[0-9]]": true, "[a&&b]": true, `[\Qa\E[b]]`: true,
 		"[a-z]": false, "[[:alpha:]]+": false, `[\[a]`: false, `[a&b]`: false, "a&&b": false, `\[a[b]`: false, `\Q[a[b\E`: false, "[a][b]": false, "[]a]": false, "(?<r>.*)": false,
 	} {
-		if _, err := newTopicRule(pattern, "t"); (err != nil) != refused {
-			t.Errorf("%s: got %v, want refused %v", pattern, err, refused)
+		_, findings := LoadBytes("x.yaml", []byte(minimal+fmt.Sprintf("router: {topic: t, topic_pattern: '%s'}\n", pattern)), isolated(nil))
+		if findings.HasErrors() != refused {
+			t.Errorf("%s: %v, want refused %v", pattern, findings, refused)
 		}
 	}
 }
