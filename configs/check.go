@@ -111,7 +111,7 @@ func (c *checker) address() {
 	}
 	c.use(a)
 	if len(a.ignored) > 0 {
-		c.warnf("source.url", "", "ignored parameters: %s", strings.Join(a.ignored, ", "))
+		c.warnf("source.url", "", "%s", a.ignoredParameters())
 	}
 	c.user("source.url")
 }
@@ -151,16 +151,21 @@ func (c *checker) user(path string) {
 	}
 }
 
+// beside reports whether an option is said in the layer of the url, or above it.
+func (c *checker) beside(path string) bool {
+	return c.written(path) && (!c.shared[path] || c.shared["source.url"])
+}
+
 // use takes what a URL says, unless the file says the same thing beside it.
 func (c *checker) use(a address) {
 	s := &c.p.Source
 	s.Type, s.Host, s.Port, s.Database = a.typ, a.host, a.port, a.database
-	if s.User == "" {
+	if a.user != "" && (s.User == "" || !c.beside("source.user")) {
 		s.User = a.user
 	}
 	if a.password != "" {
 		c.passwordInURL()
-		if s.Password.IsZero() {
+		if s.Password.IsZero() || !c.beside("source.password") {
 			s.Password = SecretText(a.password)
 		}
 	}
@@ -174,7 +179,7 @@ func (c *checker) use(a address) {
 		{"source.tls.cert_file", &s.TLS.CertFile, a.tls.CertFile},
 		{"source.tls.key_file", &s.TLS.KeyFile, a.tls.KeyFile},
 	} {
-		if t.value != "" && !c.written(t.path) {
+		if t.value != "" && !c.beside(t.path) {
 			*t.field = t.value
 		}
 	}

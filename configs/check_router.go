@@ -71,8 +71,8 @@ var onlyInJava = []struct{ text, name string }{
 // pattern compiles an expression of the user's, which must match a value as a whole.
 func (c *checker) pattern(path, text string) *regexp.Regexp {
 	re, err := regexp.Compile(text)
-	if err == nil && hasJavaClass(text) {
-		c.errorf(path, "classes of classes are not available (RE2 syntax): write the characters in one class, and a literal [ or & as \\[ or \\&", "a class inside a class, or an intersection of them")
+	if what := otherInJava(text); err == nil && what != "" {
+		c.errorf(path, "patterns are RE2", "would match other values than in Java: %s", what)
 		return nil
 	}
 	if err == nil {

@@ -31,6 +31,7 @@ type collector struct {
 	old      oldNames
 	values   map[string]value
 	places   map[string]place // of sections and values
+	shared   map[string]bool  // options that the defaults section alone says
 	meant    map[string]bool  // options that a wrong key probably was about, so they aren't missing too
 	findings *Findings
 }

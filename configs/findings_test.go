@@ -63,7 +63,7 @@ var badFiles = map[string][]string{
 		`9:3: error: commit.rows: written twice, first in line 8`,
 	},
 	"duration_too_large": {
-		`5:20: error: source.connect_timeout: "7d" is too large: at most 1h`,
+		`5:20: error: source.connect_timeout: "7d" is too large: at most 1m`,
 	},
 	"envelope_payload": {
 		`8:23: error: router.envelope.payload: the payload itself has this name`,

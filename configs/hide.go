@@ -2,6 +2,7 @@ package configs
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -35,7 +36,8 @@ func withoutSecrets(line, path string, column int) (string, int) {
 	x := excerpt{line: strings.Map(printable, line), column: column}
 	path, _, _ = strings.Cut(path, "[")
 	at := x.offset()
-	if keyAhead.MatchString(x.line[at:]) {
+	key, _, _ := strings.Cut(x.line[at:], ":")
+	if keyAhead.MatchString(x.line[at:]) && (!secretPath.MatchString(path) || slices.Contains(strings.Split(path, "."), strings.Trim(key, `"' `))) {
 		path = "" // column is where the option is missing
 	}
 	switch {

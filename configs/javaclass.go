@@ -1,6 +1,27 @@
 package configs
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
+
+// otherInJava finds what Java and RE2 both take, and read differently: a flag, an escape, a class.
+func otherInJava(pattern string) (what string) {
+	switch {
+	case javaFlag.MatchString(pattern):
+		return "(?U) is Unicode classes in Java, and RE2 makes repetitions ungreedy"
+	case javaEscape.MatchString(pattern):
+		return `a backslash with a digit, or \v, is another character in Java: write \x{..}`
+	case hasJavaClass(pattern):
+		return "a class inside a class, or an intersection of them: write the characters in one class, and a literal [ or & as \\[ or \\&"
+	}
+	return ""
+}
+
+var (
+	javaFlag   = regexp.MustCompile(`\(\?[a-zA-Z-]*U`)
+	javaEscape = regexp.MustCompile(`(?:^|[^\\])(?:\\\\)*\\[0-9v]`)
+)
 
 // hasJavaClass finds [a-z&&[^b]] and [a[bc]], which Java and RE2 both take, and read differently.
 func hasJavaClass(pattern string) bool {

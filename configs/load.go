@@ -212,6 +212,12 @@ func (l *loader) pipeline(d document, total int) {
 	if total == 1 {
 		l.override(c, options)
 	}
+	if l.defaults != nil {
+		c.shared = map[string]bool{}
+		for path, v := range l.defaults.values {
+			c.shared[path] = c.values[path] == v
+		}
+	}
 	start := d.file.at(d.root)
 	c.missing(options, start)
 	dec := l.decoder(c)

@@ -311,3 +311,20 @@ func TestTableNames(t *testing.T) {
 		}
 	}
 }
+
+// TestTheAddressOfAPipelineWinsOverDefaults: what stands beside it in the file wins, and not what all pipelines share.
+func TestTheAddressOfAPipelineWinsOverDefaults(t *testing.T) {
+	const shared = "defaults: {source: {user: shared, password: x, tls: {mode: disable}}}\n---\n"
+	const own = "name: posts\nsource: {url: 'postgres://own:pw@db/app?sslmode=verify-full', tables: [outbox]%s}\nkafka: {brokers: ['b:9092']}\n"
+	for beside, want := range map[string]string{"": "verify-full own pw", ", user: beside, tls: {mode: require}": "require beside pw"} {
+		set, findings := LoadBytes("x.yaml", []byte(shared+fmt.Sprintf(own, beside)), isolated(nil))
+		if findings.HasErrors() {
+			t.Fatal(findings)
+		}
+		s := set.Pipelines[0].Source
+		password, _ := s.Password.Get()
+		if got := s.TLS.Mode + " " + s.User + " " + password; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}

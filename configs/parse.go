@@ -59,6 +59,9 @@ func parse(f *file, text []byte) ([]document, Findings) {
 	if len(text) > maxFileBytes {
 		return nil, Findings{place{file: f}.finding("", mistakef("", "larger than %s, which is the limit for a pipeline file", showSize(maxFileBytes)))}
 	}
+	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
+		return nil, Findings{place{file: f}.finding("", mistakef("save the file as UTF-8", "is UTF-16"))}
+	}
 	f.lines = strings.Split(strings.ReplaceAll(string(text), "\r\n", "\n"), "\n")
 	var documents []document
 	decoder := yaml.NewDecoder(bytes.NewReader(text))

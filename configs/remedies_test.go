@@ -7,7 +7,7 @@ var remedies = map[string][]string{
 	"brokers_scalar":        {"write [localhost:9092]"},
 	"compression":           {"write none, gzip, snappy, lz4 or zstd"},
 	"delivery_and_interval": {"write exactly_once", "stay far below it, as 1s; the default is 250ms"},
-	"duration_too_large":    {"write 100ms to 1h"},
+	"duration_too_large":    {"write 100ms to 1m"},
 	"name":                  {"write one as posts"},
 	"not_an_integer":        {"write 16"},
 	"offsets_topic":         {"leave the line out for the default, outferry-offsets"},

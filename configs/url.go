@@ -17,6 +17,7 @@ type address struct {
 	password string
 	tls      TLS
 	ignored  []string // parameters without a meaning here
+	unclear  bool     // they may be a password that was not encoded
 }
 
 // engine is a kind of database, by the scheme of its URL.
@@ -164,6 +165,7 @@ func (e engine) query(a *address, u *url.URL) *mistake {
 	}
 	slices.Sort(names)
 	for _, name := range names {
+		a.unclear = a.unclear || strings.Contains(name+strings.Join(values[name], ""), "@")
 		set := e.parameters[name]
 		if set == nil {
 			a.ignored = append(a.ignored, name)
@@ -174,4 +176,12 @@ func (e engine) query(a *address, u *url.URL) *mistake {
 		}
 	}
 	return nil
+}
+
+// ignoredParameters names them where they can't be anything else.
+func (a *address) ignoredParameters() string {
+	if a.unclear {
+		return "ignored parameters, or a password that holds a question mark: percent-encode it"
+	}
+	return "ignored parameters: " + strings.Join(a.ignored, ", ")
 }

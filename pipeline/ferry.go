@@ -42,9 +42,9 @@ type ferry struct {
 	plans  map[*outbox.Table]*router.Plan
 	table  *outbox.Table // of the last row
 	plan   *router.Plan
-	since  time.Time
-	misfit error // of the table as it is now: what was committed before is delivered first
-	hangs  error // a broker lost the end of a commit
+	since  time.Time // its first commit with rows; zero: none yet
+	misfit error     // of the table as it is now: what was committed before is delivered first
+	hangs  error     // a broker lost the end of a commit
 
 	rec      offsets.Record // the last committed one
 	seal     *seal
@@ -364,7 +364,7 @@ func (f *ferry) passed(nothingWaits bool) error {
 	if f.misfit != nil && nothingWaits && f.caughtUp.Load() && f.sink.Began().IsZero() {
 		return f.misfit
 	}
-	if f.single && f.sink.Began().IsZero() && time.Since(f.since) > singleFor {
+	if f.single && f.sink.Began().IsZero() && !f.since.IsZero() && time.Since(f.since) > singleFor {
 		f.single = false
 		return errSingleOver
 	}
@@ -423,6 +423,9 @@ func (f *ferry) report() {
 			args = append(args, "latency", first.At.Sub(time.UnixMicro(l.commits[0])).Round(100*time.Microsecond))
 		}
 		f.log.Info("first event delivered", args...)
+	}
+	if f.since.IsZero() && l.rows > 0 {
+		f.since = now
 	}
 	f.oldest.Store(0)
 	*l = load{position: l.position[:0], commits: l.commits[:0], counts: l.counts[:0]}

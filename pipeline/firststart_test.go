@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"outferry/configs"
+	"outferry/outbox"
 	"outferry/sink"
 	"outferry/status"
 )
@@ -27,6 +28,38 @@ func TestFirstStartMayWaitForLong(t *testing.T) {
 		if err != nil {
 			t.Fatalf("session %d: %v", n+1, err)
 		}
+	}
+}
+
+// TestOneAtATimeLastsUntilRowsCame: a source may read for minutes until it comes to the first one.
+func TestOneAtATimeLastsUntilRowsCame(t *testing.T) {
+	p := onKfake(t)
+	p.single = true
+	f := &ferry{Pipeline: p, testify: time.Now().Add(time.Hour)}
+	var err error
+	if f.sink, err = sink.Open(t.Context(), p.cfg, p.log); err != nil {
+		t.Fatal(err)
+	}
+	defer f.sink.Close()
+	if err := f.load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.seal = newSeal(f)
+	for _, rows := range []int{0, 1} {
+		if err := f.passed(true); err != nil {
+			t.Errorf("it ends before %d rows came: %v", rows, err)
+		}
+		if err := f.sink.Begin(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		f.hold.position, f.hold.rows = outbox.Position("{}"), rows
+		if err := f.commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.since = f.since.Add(-2 * singleFor)
+	if err := f.passed(true); err != errSingleOver {
+		t.Errorf("it goes on for ever: %v", err)
 	}
 }
 

@@ -16,7 +16,7 @@ func TestCommitThatHangsEndsTheSession(t *testing.T) {
 	ctx, stop := context.WithTimeout(t.Context(), 5*time.Second)
 	defer stop()
 	p := onKfake(t)
-	f := &ferry{Pipeline: p, since: time.Now(), testify: time.Now().Add(time.Hour)}
+	f := &ferry{Pipeline: p, testify: time.Now().Add(time.Hour)}
 	var err error
 	if f.sink, err = sink.Open(ctx, p.cfg, p.log); err != nil {
 		t.Fatal(err)

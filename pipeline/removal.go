@@ -24,6 +24,9 @@ func step(what, name string, removed bool) Step {
 // and a slot without a record, each stop the next start, so an end in between is noticed.
 func (c *Claim) Reset(ctx context.Context) ([]Step, error) {
 	pg := &c.cfg.Source.Postgres
+	if err := c.bringTopicBack(ctx); err != nil {
+		return nil, err
+	}
 	var done []Step
 	if c.binlog != nil {
 		return c.forget(ctx, nil) // nothing is kept on the server
@@ -38,6 +41,19 @@ func (c *Claim) Reset(ctx context.Context) ([]Step, error) {
 		done = append(done, Step{What: "slot", Name: pg.Slot, Done: "kept", Reason: "source.postgres.create is false: it is not ours"})
 	}
 	return c.forget(ctx, done)
+}
+
+// bringTopicBack makes a lost offsets topic anew, for the tombstone: without one the transactional id, which remembers commits,
+// would have the next start stop for what this reset means to forget.
+func (c *Claim) bringTopicBack(ctx context.Context) (err error) {
+	if c.topic || c.unread == nil {
+		return nil
+	}
+	if err := c.store.Open(ctx); err != nil {
+		return err
+	}
+	c.topic = true
+	return c.fenceOff(ctx)
 }
 
 // Remove takes a pipeline down for good.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	"outferry/offsets"
 	"outferry/outbox"
@@ -29,6 +28,7 @@ func (p *Pipeline) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.status.Beat()
 	misfit := p.fits(rt, tables)
 	sk, err := sink.Open(ctx, p.cfg, p.log, p.status.KafkaHook())
 	if err != nil {
@@ -38,7 +38,7 @@ func (p *Pipeline) session(ctx context.Context) error {
 		p.seen.topics = max(p.seen.topics, sk.Made)
 		sk.Close()
 	}()
-	f := &ferry{Pipeline: p, sink: sk, src: src, router: rt, plans: map[*outbox.Table]*router.Plan{}, counting: map[string]int{}, since: time.Now()}
+	f := &ferry{Pipeline: p, sink: sk, src: src, router: rt, plans: map[*outbox.Table]*router.Plan{}, counting: map[string]int{}}
 	if err := f.load(ctx); err != nil {
 		return err
 	}
@@ -111,9 +111,11 @@ func (f *ferry) newest(ctx context.Context) (*offsets.Record, error) {
 		return nil, err
 	}
 	topic, partition := f.store.Place()
+	f.status.Beat()
 	if err := f.sink.Fence(ctx, topic, partition); err != nil {
 		return nil, err
 	}
+	f.status.Beat()
 	f.store.Committed = f.sink.HasCommitted(f.seen.fences)
 	f.seen.fences++
 	rec, err := f.store.Load(ctx)

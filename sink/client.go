@@ -35,10 +35,33 @@ func ClientOptions(cfg *configs.Kafka) ([]kgo.Opt, error) {
 		}
 		opts = append(opts, kgo.Dialer(tlsDialer(cfg.TLS)))
 	}
+	if cfg.SASL.Mechanism == "PLAIN" && cfg.TLS.Mode == "disable" {
+		opts = append(opts, kgo.Dialer(dialHere))
+	}
 	if cfg.SASL.Mechanism != "" {
 		opts = append(opts, kgo.SASL(mechanism(cfg.SASL)))
 	}
 	return opts, nil
+}
+
+// dialHere connects to brokers of this machine alone, as the file says where a password goes in clear: an address that a broker
+// advertises may be another's, as behind a tunnel.
+func dialHere(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	if !onThisMachine(conn.RemoteAddr(), conn.LocalAddr()) {
+		_ = conn.Close()
+		return nil, fmt.Errorf("broker %s, which the others name, is not on this machine, and PLAIN without TLS would send the password in clear: set kafka.tls.mode", addr)
+	}
+	return conn, nil
+}
+
+func onThisMachine(remote, local net.Addr) bool {
+	there, isTCP := remote.(*net.TCPAddr)
+	here, alsoTCP := local.(*net.TCPAddr)
+	return isTCP && alsoTCP && (there.IP.IsLoopback() || there.IP.Equal(here.IP))
 }
 
 // tlsDialer verifies each broker by its own name, with certificates read anew for each connection.

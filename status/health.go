@@ -8,7 +8,7 @@ import (
 
 // stuckAfter is how long a loop may go without a heartbeat. It is far above every timeout that a loop
 // waits for, because whoever asks may kill the process for it.
-const stuckAfter = 2 * time.Minute
+const stuckAfter = 3 * time.Minute
 
 type health struct {
 	Healthy bool    `json:"healthy"`

@@ -164,6 +164,27 @@ func TestLostRecordsAreNoFirstStart(t *testing.T) {
 	r.wantEvents("1-2")
 }
 
+// TestAResetWhoseTopicIsGoneIsBelieved by the next start, though the transactional id has committed.
+func TestAResetWhoseTopicIsGoneIsBelieved(t *testing.T) {
+	r := newRig15(t)
+	topic := r.name + "-offsets"
+	other := "offsets.topic=" + topic
+	r.insert(1)
+	r.runUntil(1, other)
+	adm := kadm.NewClient(r.broker.Client(t))
+	if _, err := adm.DeleteTopic(t.Context(), topic); err != nil {
+		t.Fatal(err)
+	}
+	servers.Eventually(t, time.Minute, "the topic is gone", func() bool {
+		topics, err := adm.ListTopics(t.Context(), topic)
+		return err == nil && !topics.Has(topic)
+	})
+	r.do("reset --yes", "--set", other).want(t, 0, "removed")
+	r.insert(1)
+	r.runUntil(2, other)
+	r.wantEvents("1", "1-2")
+}
+
 // empty deletes all records of a topic, which the broker allows only with a policy that deletes.
 func (r *rig) empty(topic string) {
 	r.Helper()
