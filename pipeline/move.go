@@ -97,7 +97,7 @@ func (c *Claim) Plan(ctx context.Context, t Target) (*Move, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.planTo(ctx, to, c.admin.At(to), slot, t.AcceptGap)
+	return c.planTo(ctx, to, c.target(t, to), slot, t.AcceptGap)
 }
 
 // destination resolves a target that names a place, and checks that the slot serves it.
@@ -129,8 +129,16 @@ func (c *Claim) destination(ctx context.Context, t Target, slot walstream.Slot) 
 	if to > end {
 		return refuse("offsets.ahead_of_server", "use --now for the end", "the server's WAL ends at %s", end)
 	}
-	_, err = c.admin.Continue(ctx, c.admin.At(to))
+	_, err = c.admin.Continue(ctx, c.target(t, to))
 	return to, err
+}
+
+// target is the position at a place. Who names one passes by what lies before it, and not what happened to the tables meanwhile.
+func (c *Claim) target(t Target, to walstream.LSN) outbox.Position {
+	if t.LSN == 0 {
+		return c.admin.At(to)
+	}
+	return c.admin.Moved(c.rec.Source(), to)
 }
 
 // slotFault says what keeps a slot from serving anything.
@@ -215,7 +223,7 @@ func (c *Claim) sayGap(ctx context.Context, m *Move, from, to walstream.LSN, slo
 	if from < slot.Confirmed {
 		m.say("rows committed between %s and %s can't be counted: the slot does not bring them any more", from, slot.Confirmed)
 	}
-	t, err := c.admin.Traffic(ctx, max(from, slot.Confirmed), to)
+	t, err := c.admin.Traffic(ctx, c.rec.Source(), max(from, slot.Confirmed), to)
 	switch {
 	case err != nil:
 		m.say("how many rows that skips could not be counted: %s", err)

@@ -89,6 +89,17 @@ func (a *Admin) At(at LSN) outbox.Position {
 	return p.appendTo(nil)
 }
 
+// Moved is a position at another place: which tables are ours there, and what was published of them, is known already where it
+// is a position in the same log.
+func (a *Admin) Moved(pos outbox.Position, to LSN) outbox.Position {
+	p := a.h.identity(phaseStream)
+	p.LSN = to
+	if was, err := parsePosition(pos); err == nil && was.Phase == phaseStream && was.SystemID == p.SystemID && was.Database == p.Database {
+		p.Published, p.Tables = was.Published, was.Tables
+	}
+	return p.appendTo(nil)
+}
+
 // End returns where the server's durable WAL ends now.
 func (a *Admin) End(ctx context.Context) (LSN, error) {
 	sys, err := pglogrepl.IdentifySystem(ctx, a.h.rep)

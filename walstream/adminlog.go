@@ -16,11 +16,16 @@ type Traffic struct {
 	First, Last  time.Time // commits
 }
 
-// Traffic counts what was committed from one place up to another, as the slot would bring it.
-func (a *Admin) Traffic(ctx context.Context, from, to LSN) (Traffic, error) {
+// Traffic counts what was committed from one place up to another, as the slot would bring it. The position knows the tables that
+// have other names there.
+func (a *Admin) Traffic(ctx context.Context, pos outbox.Position, from, to LSN) (Traffic, error) {
 	var t Traffic
 	counted := false
-	err := a.walk(ctx, to, 0, func(m logMessage) bool {
+	var known tables
+	if p, err := parsePosition(pos); err == nil && p.SystemID == a.SystemID() {
+		known = p.Tables
+	}
+	err := a.walk(ctx, known, to, 0, func(m logMessage) bool {
 		if m.tx.final < from || m.tx.final >= to {
 			return true
 		}
@@ -59,7 +64,7 @@ const (
 
 // walk reads what the slot holds up to a place (zero: to the end) without taking it. Changes bounds the
 // reading at the end of a transaction; zero doesn't. It ends early when f returns false.
-func (a *Admin) walk(ctx context.Context, upto lsn, changes int, f func(logMessage) bool) error {
+func (a *Admin) walk(ctx context.Context, known tables, upto lsn, changes int, f func(logMessage) bool) error {
 	c, err := a.h.connect(ctx, false)
 	if err != nil {
 		return err
@@ -69,6 +74,11 @@ func (a *Admin) walk(ctx context.Context, upto lsn, changes int, f func(logMessa
 		return transient("pg.connection", "read the log of slot %s: %w", a.h.cfg.Source.Postgres.Slot, plain(err))
 	}
 	w := walker{admin: a, visit: f, ours: map[uint32]bool{}}
+	for _, oids := range known {
+		for _, oid := range oids {
+			w.ours[oid] = true
+		}
+	}
 	err = eachRow(ctx, c, a.peekSQL(upto, changes), w.row)
 	if err != nil && err != errEnough {
 		return fmt.Errorf("read the log of slot %s: %w", a.h.cfg.Source.Postgres.Slot, plain(err))
@@ -129,7 +139,7 @@ func (w *walker) read(m *logMessage, kind byte, d *decoder) (_ bool, err error) 
 		m.end = c.end
 	case msgRelation:
 		oid, name := d.uint32(), tableName{d.text(), d.text()}
-		w.ours[oid] = w.admin.ours(name)
+		w.ours[oid] = w.ours[oid] || w.admin.ours(name)
 		return false, d.err()
 	case msgInsert, msgUpdate:
 		if !w.ours[d.uint32()] {
@@ -165,7 +175,7 @@ type Handled struct {
 func (a *Admin) Locate(ctx context.Context, done Handled) (outbox.Position, error) {
 	for _, changes := range []int{20000, 0} { // nearly always it is the first in the log
 		l := locator{Handled: done}
-		if err := a.walk(ctx, 0, changes, l.visit); err != nil {
+		if err := a.walk(ctx, nil, 0, changes, l.visit); err != nil {
 			return nil, lost("connect.position_unproven", unprovenRemedy, err)
 		}
 		if l.found {

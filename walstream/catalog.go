@@ -109,13 +109,13 @@ func (s *Source) tableMissing(ctx context.Context, ask querier, t tableName) err
 // else. What the position does not say, the catalog does, except of tables that the file names anew.
 func (h *session) own(pos *position) {
 	known := pos.Tables
-	pos.Tables = map[string]uint32{}
+	pos.Tables = tables{}
 	for name, now := range h.oids {
 		_, published := pos.Published[name]
-		if oid, ok := known[name]; ok {
-			pos.Tables[name] = oid
+		if oids, ok := known[name]; ok {
+			pos.Tables[name] = oids
 		} else if published || pos.Published == nil {
-			pos.Tables[name] = now
+			pos.Tables.take(name, now)
 		}
 	}
 	if known != nil {
@@ -123,8 +123,8 @@ func (h *session) own(pos *position) {
 		outbox.WarnOfOthers(h.log, slices.Sorted(maps.Keys(h.oids)), slices.Sorted(maps.Keys(known)), pos.LSN.String())
 	}
 	h.tables = pos.Tables
-	for _, oid := range pos.Tables {
-		h.ownOIDs = append(h.ownOIDs, oid)
+	for _, oids := range pos.Tables {
+		h.ownOIDs = append(h.ownOIDs, oids...)
 	}
 }
 
@@ -139,7 +139,7 @@ func (h *session) describe(ctx context.Context, m relationMessage) (*outbox.Tabl
 		return nil, nil
 	}
 	h.ownOIDs = append(h.ownOIDs, m.oid)
-	h.tables[tableName{m.schema, m.name}.String()] = m.oid
+	h.tables.take(tableName{m.schema, m.name}.String(), m.oid)
 	t := &outbox.Table{Schema: m.schema, Name: m.name}
 	if len(m.columns) == 0 {
 		return t, nil

@@ -3,6 +3,7 @@ package walstream
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pglogrepl"
 
@@ -30,8 +31,19 @@ type position struct {
 	Part     *part          `json:"part,omitempty"`
 	Snapshot *snapshotState `json:"snapshot,omitempty"`
 
-	Published published         `json:"published,omitempty"` // where the publication's catalog rows stood
-	Tables    map[string]uint32 `json:"tables,omitempty"`    // OIDs of our tables there in the log, by schema.name
+	Published published `json:"published,omitempty"` // where the publication's catalog rows stood
+	Tables    tables    `json:"tables,omitempty"`    // ours there in the log
+}
+
+// tables are the OIDs of those that had a name, schema.name, the newest last: a row of an older one may yet come under another name.
+type tables map[string][]uint32
+
+const mostTables = 16 // of a name
+
+// take notes that a table has a name.
+func (t tables) take(name string, oid uint32) {
+	all := slices.DeleteFunc(slices.Clone(t[name]), func(o uint32) bool { return o == oid })
+	t[name] = append(all[max(len(all)-mostTables+1, 0):], oid)
 }
 
 // WayOn is the flag of outferry offsets set for a position, beyond the open transaction where it is inside one; "" where

@@ -26,7 +26,7 @@ type session struct {
 	busySince      time.Time         // the slot was found active
 	exported       string            // snapshot of a slot made by this session
 	ownOIDs        []uint32          // tables that are ours, or were
-	tables         map[string]uint32 // of the position
+	tables         tables            // of the position
 	oids           map[string]uint32 // in the catalog
 	published      published         // what the stored position, then the last look, says of the publication
 	warnedIdentity bool              // updates of a table fail because of us, and we may not change it
