@@ -143,7 +143,7 @@ func (sn *snapshotReader) table(ctx context.Context, index int, state tableState
 	if err := sn.enter(index, t, by); err != nil {
 		return err
 	}
-	if err := exec(ctx, sn.cat, "DECLARE outferry NO SCROLL CURSOR FOR "+selectSQL(t, state.tableName, order, sn.pos.Snapshot.Key)); err != nil {
+	if err := exec(ctx, sn.cat, "DECLARE outferry NO SCROLL CURSOR FOR "+selectSQL(t, state.tableName, order, keys, sn.pos.Snapshot.Key)); err != nil {
 		return sn.readFault(state.tableName, err)
 	}
 	fetch := fmt.Sprintf("FETCH %d FROM outferry", sn.cfg.Source.SnapshotRows)
@@ -261,15 +261,17 @@ func (sn *snapshotReader) order(t *outbox.Table, keys []int) []int {
 	return order
 }
 
-// selectSQL reads a table in order, after the key of the last published row, which each row repeats at its end.
-func selectSQL(t *outbox.Table, name tableName, order []int, after []string) string {
+// selectSQL reads a table in order, after the key of the last published row, which each row repeats at its end. Of columns
+// beside the primary key the catalog's NOT NULL is not believed: one that is NOT VALID, or that of a domain, leaves NULLs in
+// the table, and behind a NULL nothing is greater.
+func selectSQL(t *outbox.Table, name tableName, order, keys []int, after []string) string {
 	var cols, by, last []string
 	for _, c := range t.Columns {
 		cols = append(cols, quoteIdent(c.Name))
 	}
 	for _, i := range order {
 		column := quoteIdent(t.Columns[i].Name)
-		if t.Columns[i].Nullable { // a timestamp
+		if !slices.Contains(keys, i) { // a timestamp
 			column = "coalesce(" + column + ", '-infinity')"
 		}
 		by = append(by, column)

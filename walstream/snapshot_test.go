@@ -157,6 +157,40 @@ func TestKeysOfOneMomentAreTwo(t *testing.T) {
 	})
 }
 
+// TestNullsBehindANotNullComeOnceAroundACut: the catalog says NOT NULL, and the rows by whose time a snapshot is read have
+// NULLs all the same.
+func TestNullsBehindANotNullComeOnceAroundACut(t *testing.T) {
+	for _, test := range []struct {
+		name, add string
+		from      int
+	}{
+		{"of a domain", "CREATE DOMAIN moment AS timestamp NOT NULL CHECK (value > '2000-01-01'); ALTER TABLE outbox ADD at moment DEFAULT now(); " +
+			"INSERT INTO outbox SELECT n, 'o', 'k', 't', '{}', o.at FROM generate_series(1, 20) n LEFT JOIN outbox o ON false", 13},
+		{"not valid", "ALTER TABLE outbox ADD at timestamp; INSERT INTO outbox SELECT n, 'o', 'k', 't', '{}' FROM generate_series(1, 20) n; ALTER TABLE outbox ADD NOT NULL at NOT VALID", 18},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			onEach(t, test.from, func(t *testing.T, d *servers.Database) {
+				r := rig(t, d)
+				r.Config.Router.Columns.Timestamp = "at"
+				r.Exec(t, test.add)
+				r.Exec(t, "INSERT INTO outbox SELECT 'timed-' || n, 'o', 'k', 't', '{}', '2026-01-01' FROM generate_series(1, 20) n")
+				rd := r.Start(t, nil, true, true)
+				f := rd.Until("a row of the snapshot", func(f *sourcetest.Feed) bool { return len(f.IDs) > 0 })
+				if err := rd.Stop(); err != nil {
+					t.Fatal(err)
+				}
+				rest := r.Start(t, f.Last(), false, true).Until("the stream", streams)
+				ids := slices.Sorted(slices.Values(append(f.IDs, rest.IDs...)))
+				if n := len(slices.Compact(ids)); n != 40 || len(ids) != 40 {
+					t.Errorf("got %d rows, %d of them different, want 40: %v", len(ids), n, ids)
+				}
+			})
+		})
+	}
+}
+
+func streams(f *sourcetest.Feed) bool { return strings.Contains(f.Last().String(), `"phase":"stream"`) }
+
 // TestSnapshotGoesOnByTheSameKeyOnly: by another one it would leave rows out or repeat them.
 func TestSnapshotGoesOnByTheSameKeyOnly(t *testing.T) {
 	for _, test := range []struct {
