@@ -56,6 +56,19 @@ func TestPublicationOfATableWithoutIdentityIsOfInserts(t *testing.T) {
 	}
 }
 
+// TestIdentityThatOnlyIncludesAGeneratedColumnIsOne: the server lets the UPDATE pass, so it is published (PostgreSQL 18).
+func TestIdentityThatOnlyIncludesAGeneratedColumnIsOne(t *testing.T) {
+	onEach(t, 18, func(t *testing.T, d *servers.Database) {
+		r := rig(t, d)
+		r.Exec(t, "ALTER TABLE outbox DROP CONSTRAINT outbox_pkey, ADD g text GENERATED ALWAYS AS (id || 'g') STORED, ADD PRIMARY KEY (id) INCLUDE (g)")
+		r.Begun(t)
+		if got := d.Text(t, "SELECT pubupdate FROM pg_publication"); got != "true" {
+			t.Errorf("updates are published: %s", got)
+		}
+		r.Exec(t, "UPDATE outbox SET type = 'x'")
+	})
+}
+
 // TestIdentityThatBecomesUselessIsNoticed while the publication publishes updates.
 func TestIdentityThatBecomesUselessIsNoticed(t *testing.T) {
 	walstream.CheckPublicationEvery(t, 100*time.Millisecond)

@@ -123,9 +123,13 @@ func (sn *snapshotReader) keyColumns(ctx context.Context, t *outbox.Table) ([]in
 	return keys, nil
 }
 
+// inKey holds for a column a of the table that an index i is on, where it is of the index's key: the others are at its end,
+// by INCLUDE.
+const inKey = "array_position(i.indkey::int2[], a.attnum) < i.indnkeyatts" // it counts from 0
+
 // primaryKey returns the names of the key's columns, or none where the log leaves one of them out.
 func (h *session) primaryKey(ctx context.Context, t tableName) ([]string, error) {
-	rows, err := query(ctx, h.cat, fmt.Sprintf(`SELECT a.attname, a.attgenerated <> '' FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey)
+	rows, err := query(ctx, h.cat, fmt.Sprintf(`SELECT a.attname, a.attgenerated <> '' FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND `+inKey+`
 		WHERE i.indisprimary AND i.indrelid = %s::regclass ORDER BY array_position(i.indkey::int2[], a.attnum)`, quoteLiteral(t.sql())))
 	if err != nil {
 		return nil, transient("pg.connection", "read the primary key of %s: %w", t, plain(err))
