@@ -14,7 +14,8 @@ import (
 	"outferry/outbox"
 )
 
-// session settings under which the server's text forms are those that package outbox names.
+// session settings under which the server's text forms are those that package outbox names, those of types those that the
+// encoding knows, and a key that the server wrote is read as it was. A role or database may have others.
 var settings = map[string]string{
 	"client_encoding":                     "UTF8",
 	"DateStyle":                           "ISO, MDY",
@@ -22,6 +23,8 @@ var settings = map[string]string{
 	"TimeZone":                            "UTC",
 	"extra_float_digits":                  "3",
 	"bytea_output":                        "hex",
+	"quote_all_identifiers":               "off",
+	"array_nulls":                         "on",
 	"lock_timeout":                        "0",
 	"statement_timeout":                   "0",
 	"idle_in_transaction_session_timeout": "0",

@@ -88,12 +88,24 @@ func TestValuesComeInTheTextOfTheirKind(t *testing.T) {
 	}
 }
 
+// othersTaste are defaults of a database for its sessions, as somebody may have set them for other clients than us.
+var othersTaste = []string{"DateStyle = 'German, DMY'", "IntervalStyle = postgres", "TimeZone = 'Asia/Kolkata'", "extra_float_digits = -3", "bytea_output = escape", "client_encoding = 'LATIN1'",
+	"quote_all_identifiers = on", "array_nulls = off"}
+
+func setOthersTaste(t *testing.T, d *servers.Database) {
+	t.Helper()
+	for _, setting := range othersTaste {
+		d.Exec(t, "ALTER DATABASE "+d.Name+" SET "+setting)
+	}
+}
+
 // bothWays makes an outbox with these columns behind its id, and checks a row of these values from the snapshot and one from the
-// stream.
+// stream. The sessions of the source begin with the settings of others.
 func bothWays(t *testing.T, d *servers.Database, columns, values string, check func(t *testing.T, from string, r outbox.Row)) {
 	t.Helper()
 	d.Exec(t, "CREATE TABLE outbox (id varchar(64) PRIMARY KEY"+columns+")")
 	d.Exec(t, "INSERT INTO outbox VALUES ('snapshot'"+values+")")
+	setOthersTaste(t, d)
 	cfg := file(t, d.URL("postgres"), "  postgres: {slot: "+d.Name+", publication: "+d.Name+"}", "router: {columns: {key: id, route_by: id, payload: id}}")
 	src := walstream.New(cfg, testLog(t), walstream.Options{})
 	ctx, cancel := context.WithTimeout(t.Context(), sourcetest.Deadline)
