@@ -10,6 +10,7 @@ import (
 	"outferry/internal/servers"
 	"outferry/internal/sourcetest"
 	"outferry/outbox"
+	"outferry/pipeline"
 	"outferry/router"
 	"outferry/walstream"
 )
@@ -172,6 +173,19 @@ func TestSchemaThatLeftThePublicationStops(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestPublicationOfTablesThatTheRoleMayNotSee: it has no right to their schemas, and needs none.
+func TestPublicationOfTablesThatTheRoleMayNotSee(t *testing.T) {
+	onEach(t, 13, func(t *testing.T, d *servers.Database) {
+		r := rig(t, d)
+		r.Source = func(single bool) pipeline.Source {
+			return walstream.New(file(t, d.URL("outferry"), "  postgres: {create: false, slot: "+d.Name+", publication: "+d.Name+"}"), testLog(t), walstream.Options{Single: single})
+		}
+		r.Exec(t, "GRANT SELECT ON outbox TO outferry; CREATE SCHEMA secret; CREATE TABLE secret.other (n int PRIMARY KEY); CREATE PUBLICATION "+d.Name+" FOR ALL TABLES WITH (publish = 'insert')")
+		r.Exec(t, "SELECT pg_create_logical_replication_slot('"+d.Name+"', 'pgoutput')")
+		r.Begun(t)
+	})
 }
 
 // TestColumnListIsComparedByName: a generated column in it does not make up for another (PostgreSQL 18).

@@ -40,17 +40,18 @@ func (s *Source) publicationState(ctx context.Context, ask querier, version int)
 	}
 	filter, cols, schema := "''", "''", "''"
 	if version >= 150000 {
-		filter = "coalesce(rowfilter, '')"
-		cols = `CASE WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = format('%I.%I', schemaname, tablename)::regclass
-			AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.attname <> ALL(attnames)) THEN 'a list of columns' ELSE '' END`
+		filter = "coalesce(v.rowfilter, '')"
+		cols = `CASE WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid
+			AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.attname <> ALL(v.attnames)) THEN 'a list of columns' ELSE '' END`
+		// The last is written anew when a table moves to another schema.
+		schema = `(SELECT pn.oid || '.' || pn.xmin || '.' || d.xmin FROM pg_publication_namespace pn
+			JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0
+			AND d.refclassid = 'pg_namespace'::regclass AND d.refobjid = pn.pnnspid WHERE pn.pnpubid = p.oid AND pn.pnnspid = n.oid)`
 	}
-	if version >= 150000 { // the last is written anew when a table moves to another schema
-		schema = `(SELECT pn.oid || '.' || pn.xmin || '.' || d.xmin FROM pg_publication_namespace pn JOIN pg_publication p ON p.oid = pn.pnpubid
-			JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = format('%I.%I', schemaname, tablename)::regclass AND d.objsubid = 0
-			AND d.refclassid = 'pg_namespace'::regclass AND d.refobjid = pn.pnnspid WHERE p.pubname = ` + name + `)`
-	}
-	rows, err = ask(ctx, `SELECT schemaname, tablename, `+filter+`, `+cols+`, (SELECT r.oid || '.' || r.xmin FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
-		WHERE p.pubname = `+name+` AND r.prrelid = format('%I.%I', schemaname, tablename)::regclass), format('%I.%I', schemaname, tablename)::regclass::oid, `+schema+` FROM pg_publication_tables WHERE pubname = `+name)
+	// By joins: a cast of a name to regclass wants USAGE on its schema, which we need not have of tables of others.
+	rows, err = ask(ctx, `SELECT v.schemaname, v.tablename, `+filter+`, `+cols+`, (SELECT r.oid || '.' || r.xmin FROM pg_publication_rel r
+		WHERE r.prpubid = p.oid AND r.prrelid = c.oid), c.oid, `+schema+` FROM pg_publication_tables v JOIN pg_publication p ON p.pubname = v.pubname
+		JOIN pg_namespace n ON n.nspname = v.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = v.tablename WHERE v.pubname = `+name)
 	if err != nil {
 		return nil, transient("pg.connection", "look at publication %s: %w", s.cfg.Source.Postgres.Publication, plain(err))
 	}
