@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -11,10 +12,11 @@ import (
 type publicationState struct {
 	inserts bool
 	updates bool
+	more    string               // what it publishes beside inserts and updates: ", delete"
 	root    bool                 // rows of partitions are those of their table
 	tables  map[tableName]string // why the table's rows are not all published; "" when they are
 	stamp   string               // another one after any change of the publication itself
-	before  string               // stamp before the last change, where that was ours
+	before  []string             // stamps before the last changes, where those were ours
 	comment string
 	stamps  map[tableName]string // another one when the table left it and came back
 	schemas map[tableName]string // the same of tables that are in it by their schema
@@ -24,7 +26,8 @@ type publicationState struct {
 // publicationState returns nil when there is no publication of our name.
 func (s *Source) publicationState(ctx context.Context, ask querier, version int) (*publicationState, error) {
 	name := quoteLiteral(s.cfg.Source.Postgres.Publication)
-	rows, err := ask(ctx, `SELECT pubinsert, p.oid || '.' || p.xmin, pubupdate, coalesce(description, ''), d.xmin = p.xmin, pubviaroot FROM pg_publication p
+	rows, err := ask(ctx, `SELECT pubinsert, p.oid || '.' || p.xmin, pubupdate, coalesce(description, ''), d.xmin = p.xmin, pubviaroot,
+		concat(CASE WHEN pubdelete THEN ', delete' END, CASE WHEN pubtruncate THEN ', truncate' END) FROM pg_publication p
 		LEFT JOIN pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_publication'::regclass WHERE pubname = `+name)
 	if err != nil {
 		return nil, transient("pg.connection", "look at publication %s: %w", s.cfg.Source.Postgres.Publication, plain(err))
@@ -32,11 +35,11 @@ func (s *Source) publicationState(ctx context.Context, ask querier, version int)
 	if len(rows) == 0 {
 		return nil, nil
 	}
-	state := &publicationState{inserts: rows[0].bool(0), updates: rows[0].bool(2), root: rows[0].bool(5), stamp: rows[0][1], tables: map[tableName]string{}, stamps: map[tableName]string{}, schemas: map[tableName]string{}, oids: map[tableName]uint32{}}
+	state := &publicationState{inserts: rows[0].bool(0), updates: rows[0].bool(2), more: rows[0][6], root: rows[0].bool(5), stamp: rows[0][1], tables: map[tableName]string{}, stamps: map[tableName]string{}, schemas: map[tableName]string{}, oids: map[tableName]uint32{}}
 	comment, before, _ := strings.Cut(rows[0][3], ourChange)
 	state.comment = strings.TrimSuffix(comment, "\n")
 	if rows[0].bool(4) {
-		state.before = before
+		state.before = strings.Fields(before)
 	}
 	filter, cols, schema := "''", "''", "''"
 	if version >= 150000 {
@@ -150,9 +153,20 @@ func (h *session) partitioned(ctx context.Context, t tableName) (bool, error) {
 	return len(rows) > 0 && rows[0].bool(0), nil
 }
 
-// ourChange leads from the comment of the publication to the stamp that it had before we changed it. Both are written in
-// one transaction, so a kill leaves no change that the next start would take for somebody's.
-const ourChange = "outferry has taken updates out of it; before that it was "
+// ourChange leads from the comment of the publication to the stamps that it had before our last changes. Comment and change
+// are written in one transaction, so a kill leaves no change that the next start would take for somebody's.
+const ourChange = "outferry has changed what it publishes; before that it was "
+
+// publish changes what the publication publishes. A change of ours behind others of ours leaves those in the comment: no
+// position may know them yet.
+func (h *session) publish(ctx context.Context, state *publicationState, operations string) error {
+	pub := quoteIdent(h.cfg.Source.Postgres.Publication)
+	stamps := strings.Join(append(state.before, state.stamp), " ")
+	comment := strings.TrimPrefix(state.comment+"\n"+ourChange+stamps, "\n")
+	return exec(ctx, h.cat, fmt.Sprintf("ALTER PUBLICATION %[1]s SET (publish = '%[2]s'); COMMENT ON PUBLICATION %[1]s IS %[3]s", pub, operations, quoteLiteral(comment)))
+}
+
+const identityRemedy = "give the table, or its partition, a primary key that is not deferrable, and REPLICA IDENTITY DEFAULT"
 
 // spareUpdates stops publishing updates when a table has no usable replica identity: while they are published the
 // server refuses the application's own UPDATEs of it.
@@ -167,18 +181,56 @@ func (h *session) spareUpdates(ctx context.Context) error {
 	}
 	pub := h.cfg.Source.Postgres.Publication
 	if h.cfg.Source.Postgres.Create {
-		comment := strings.TrimPrefix(state.comment+"\n"+ourChange+state.stamp, "\n")
-		sql := fmt.Sprintf("ALTER PUBLICATION %[1]s SET (publish = 'insert'); COMMENT ON PUBLICATION %[1]s IS %[2]s", quoteIdent(pub), quoteLiteral(comment))
-		if err = exec(ctx, h.cat, sql); err == nil {
+		if err = h.publish(ctx, state, "insert"); err == nil {
 			h.log.Warn("updates are not published any more: a table has no usable replica identity, and its UPDATEs would fail", "publication", pub, "code", "pg.no_replica_identity")
 			return h.restamp(ctx)
 		}
 	}
 	if !h.warnedIdentity {
-		h.log.Warn("UPDATEs of a table without usable replica identity fail while the publication publishes them", "publication", pub, "code", "pg.no_replica_identity", "remedy", "give it, or its partition, a primary key that is not deferrable, and REPLICA IDENTITY DEFAULT")
+		h.log.Warn("UPDATEs of a table without usable replica identity fail while the publication publishes them", "publication", pub, "code", "pg.no_replica_identity", "remedy", identityRemedy)
 		h.warnedIdentity = true
 	}
 	return nil
+}
+
+// seeUpdates has updates published where router.on_update asks for them and the publication leaves them out, as one that was
+// made when it did not. Only ours is changed, and only where no UPDATE of an application begins to fail by that.
+func (h *session) seeUpdates(ctx context.Context) error {
+	if h.cfg.Router.OnUpdate == "ignore" || h.cfg.Source.Snapshot == "initial_only" {
+		return nil
+	}
+	state, err := h.publicationState(ctx, h.ask, h.version)
+	if err != nil || state == nil || state.updates {
+		return err
+	}
+	tables, err := h.tableStates(ctx, h.ask)
+	if err != nil {
+		return err
+	}
+	pub, operations := h.cfg.Source.Postgres.Publication, "insert, update"+state.more
+	const unseen, orNot = "UPDATEs are not seen: the publication does not publish them", "; or set router.on_update to ignore"
+	if unidentified(tables) {
+		h.log.Warn(unseen, "publication", pub, "code", "pg.no_replica_identity", "remedy", identityRemedy+orNot)
+		return nil
+	}
+	if h.cfg.Source.Postgres.Create && h.isOfOurTables(state) && h.publish(ctx, state, operations) == nil {
+		h.log.Info("updates are published from now on", "publication", pub)
+		return h.restamp(ctx)
+	}
+	h.log.Warn(unseen, "publication", pub, "code", "pg.updates_unpublished", "remedy", fmt.Sprintf("stop the pipeline and run as the publication's owner: ALTER PUBLICATION %s SET (publish = '%s'); then outferry offsets set %s --accept-gap%s",
+		quoteIdent(pub), operations, h.cfg.Name, orNot))
+	return nil
+}
+
+// isOfOurTables reports whether the publication is of tables of the file, each by its name: of others nobody knows whether
+// their UPDATEs could be published, nor which will come to it.
+func (h *session) isOfOurTables(state *publicationState) bool {
+	for t := range state.tables {
+		if !h.names(t) || state.stamps[t] == "" {
+			return false
+		}
+	}
+	return true
 }
 
 // restamp takes a change of the publication that we made ourselves for what it is.
@@ -207,11 +259,11 @@ func (s *publicationState) published(tables []string) published {
 	return p
 }
 
-// goesOn checks that nothing left since then, where before is the stamp that a change of ours replaced. Tables that the
+// goesOn checks that nothing left since then, where before are the stamps that changes of ours replaced. Tables that the
 // file names anew are no matter.
-func (p published) goesOn(now published, before, name string) error {
+func (p published) goesOn(now published, before []string, name string) error {
 	for table, stamp := range p {
-		if later, ok := now[table]; ok && later != stamp && (table != "" || before != stamp) {
+		if later, ok := now[table]; ok && later != stamp && (table != "" || !slices.Contains(before, stamp)) {
 			what := "table " + strings.TrimPrefix(table, ".") + " left publication " + name + " and came back"
 			if table == "" {
 				what = "publication " + name + " was altered or made anew"

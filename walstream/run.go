@@ -50,6 +50,9 @@ func (s *Source) Run(ctx context.Context, from outbox.Position, out chan<- *outb
 		return err
 	}
 	h.own(pos)
+	if err := h.seeUpdates(ctx); err != nil {
+		return err
+	}
 	if pos.Phase == phaseSnapshot {
 		if pos, err = h.snapshot(ctx, pos); err != nil {
 			return err
