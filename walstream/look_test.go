@@ -188,6 +188,15 @@ func TestPublicationOfTablesThatTheRoleMayNotSee(t *testing.T) {
 	})
 }
 
+// TestPublicationOfAnyName: the commands of replication have a grammar of their own, in which a backslash is a character.
+func TestPublicationOfAnyName(t *testing.T) {
+	onEach(t, 13, func(t *testing.T, d *servers.Database) {
+		r := rig(t, d)
+		r.Config.Source.Postgres.Publication = `P\b'l "ic" \\ 50%, é`
+		r.Begun(t)
+	})
+}
+
 // TestColumnListIsComparedByName: a generated column in it does not make up for another (PostgreSQL 18).
 func TestColumnListIsComparedByName(t *testing.T) {
 	onEach(t, 18, func(t *testing.T, d *servers.Database) {

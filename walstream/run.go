@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/jackc/pglogrepl"
@@ -194,7 +195,7 @@ func (h *session) startReplication(ctx context.Context, at lsn) (net.Conn, func(
 
 func (h *session) tryStart(ctx context.Context, at lsn) (net.Conn, func() bool, error) {
 	sql := fmt.Sprintf("START_REPLICATION SLOT %s LOGICAL %s (proto_version '1', publication_names %s)",
-		quoteIdent(h.cfg.Source.Postgres.Slot), at, quoteLiteral(quoteIdent(h.cfg.Source.Postgres.Publication)))
+		quoteIdent(h.cfg.Source.Postgres.Slot), at, replicationLiteral(quoteIdent(h.cfg.Source.Postgres.Publication)))
 	// After a write that took long the library may still read beside us, and would take the server's answer.
 	if err := h.rep.SyncConn(ctx); err != nil {
 		return nil, nil, err
@@ -206,6 +207,9 @@ func (h *session) tryStart(ctx context.Context, at lsn) (net.Conn, func() bool, 
 	h.rep = nil
 	return startCopy(hijacked, sql)
 }
+
+// replicationLiteral quotes a text for a command of replication. Their grammar takes a backslash as it is, and knows no E'...'.
+func replicationLiteral(s string) string { return `'` + strings.ReplaceAll(s, `'`, `''`) + `'` }
 
 // awaitSlot waits while another connection holds the slot: a walsender that has not noticed that its reader
 // is gone lets go after wal_sender_timeout. The failed command left the connection unusable for a second try.
