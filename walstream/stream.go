@@ -123,7 +123,9 @@ func (st *stream) broken(ctx context.Context, err error) error {
 	if st.asm.open {
 		st.b.Rows, st.asm.open = st.b.Rows[:st.asm.batchLen], false
 	}
-	_ = st.handOver(ctx, st.b, true)
+	if failed := st.handOver(ctx, st.b, true); failed != nil {
+		return failed
+	}
 	return err
 }
 
@@ -209,7 +211,7 @@ func (st *stream) handOver(ctx context.Context, b *outbox.Batch, dry bool) error
 			return nil
 		default:
 		}
-		timer := time.NewTimer(st.keepalive)
+		timer := time.NewTimer(st.beat())
 		select {
 		case st.out <- b:
 			timer.Stop()
@@ -218,17 +220,16 @@ func (st *stream) handOver(ctx context.Context, b *outbox.Batch, dry bool) error
 			timer.Stop()
 			return ctx.Err()
 		case <-timer.C:
-			if err := st.sendStatus(false); err != nil {
+			if err := st.meanwhile(ctx); err != nil {
 				return err
 			}
-			st.heard = time.Now() // nobody listened
 		}
 	}
 }
 
-// wait waits for a signal and keeps the server informed meanwhile.
+// wait waits for a signal, and does what is due meanwhile.
 func (st *stream) wait(ctx context.Context, signal <-chan struct{}) error {
-	timer := time.NewTimer(st.keepalive)
+	timer := time.NewTimer(st.beat())
 	defer timer.Stop()
 	select {
 	case <-signal:
@@ -236,9 +237,18 @@ func (st *stream) wait(ctx context.Context, signal <-chan struct{}) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-timer.C:
-		st.heard = time.Now() // nobody listened
-		return st.sendStatus(false)
+		return st.meanwhile(ctx)
 	}
+}
+
+// beat is how often something may be due.
+func (st *stream) beat() time.Duration { return min(st.keepalive, statusEvery) }
+
+// meanwhile does what is due while the pipeline is waited for. That the server shuts down shows only beside the stream
+// then, and it would wait for us to read on.
+func (st *stream) meanwhile(ctx context.Context) error {
+	st.heard = time.Now() // nobody listened
+	return st.upkeep(ctx)
 }
 
 // dry is called when all that the server sent is parsed: what is complete goes on its way at once.
@@ -308,7 +318,7 @@ func (st *stream) upkeep(ctx context.Context) error {
 	}
 	now := time.Now()
 	since := now.Sub(st.status)
-	if since < statusEvery {
+	if since < st.beat() {
 		return nil
 	}
 	if since >= st.keepalive || lsn(st.confirmed.Load()) != st.statusLSN {

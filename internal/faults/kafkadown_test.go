@@ -59,3 +59,23 @@ func TestAStopWhileItWaitsForKafkaLosesNothing(t *testing.T) {
 	s.arrived(3)
 	i.stopsInOrder()
 }
+
+// The database can be restarted though there is no room for what it has yet to send.
+func TestTheDatabaseIsRestartedWhileKafkaIsAway(t *testing.T) {
+	t.Parallel()
+	db := servers.StartPostgres(t, servers.PostgresOptions{})
+	s := newStage(t, options{postgres: db, broker: servers.StartKafka(t, servers.KafkaOptions{})})
+	i := s.run()
+	i.streaming(time.Minute)
+	s.insert(1)
+	s.arrived(1)
+	s.broker.Pause()
+	s.fill(200, 100_000) // 20 MB, more than the pipeline may hold
+	servers.Eventually(t, time.Minute, "nothing more has room", func() bool { return i.metric("outferry_inflight_bytes{") > 5<<20 })
+	db.Restart()
+	s.insert(1)
+	s.broker.Resume()
+	s.arrived(202)
+	i.stopsInOrder()
+	s.arrived(202)
+}
