@@ -51,7 +51,7 @@ type Move struct {
 	Says    []string `json:"says,omitempty"` // what it means, for people
 
 	rec   offsets.Record
-	cause *outbox.Fault // why the present position can't be continued; MySQL and MariaDB
+	cause *outbox.Fault // why the present position can't be continued
 }
 
 func (m *Move) say(format string, args ...any) { m.Says = append(m.Says, fmt.Sprintf(format, args...)) }
@@ -97,7 +97,11 @@ func (c *Claim) Plan(ctx context.Context, t Target) (*Move, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.planTo(ctx, to, c.target(t, to), slot, t.AcceptGap)
+	pos, err := c.admin.Stand(ctx, c.rec.Source(), to)
+	if err != nil {
+		return nil, err
+	}
+	return c.planTo(ctx, to, pos, slot, t.AcceptGap)
 }
 
 // destination resolves a target that names a place, and checks that the slot serves it.
@@ -129,16 +133,7 @@ func (c *Claim) destination(ctx context.Context, t Target, slot walstream.Slot) 
 	if to > end {
 		return refuse("offsets.ahead_of_server", "use --now for the end", "the server's WAL ends at %s", end)
 	}
-	_, err = c.admin.Continue(ctx, c.target(t, to))
-	return to, err
-}
-
-// target is the position at a place. Who names one passes by what lies before it, and not what happened to the tables meanwhile.
-func (c *Claim) target(t Target, to walstream.LSN) outbox.Position {
-	if t.LSN == 0 {
-		return c.admin.At(to)
-	}
-	return c.admin.Moved(c.rec.Source(), to)
+	return to, nil
 }
 
 // slotFault says what keeps a slot from serving anything.
@@ -153,6 +148,14 @@ func slotFault(slot walstream.Slot) error {
 // planTo compares where the pipeline stands with where it shall, and says what that skips or repeats.
 func (c *Claim) planTo(ctx context.Context, to walstream.LSN, pos outbox.Position, slot walstream.Slot, accept bool) (*Move, error) {
 	m := &Move{From: "none", To: to.String(), rec: offsets.Record{Config: c.cfg.Hash(), Position: json.RawMessage(pos)}}
+	var err error
+	if m.cause, err = c.obstacle(ctx); err != nil {
+		return nil, err
+	}
+	if m.cause != nil {
+		m.Gap = true
+		m.say("what stands in the way of the present position: %s", m.cause.Err)
+	}
 	from, err := c.compare(m, to, slot)
 	if err != nil {
 		return nil, err
@@ -161,6 +164,21 @@ func (c *Claim) planTo(ctx context.Context, to walstream.LSN, pos outbox.Positio
 		c.sayGap(ctx, m, from, to, slot)
 	}
 	return m, m.refuseGap(accept)
+}
+
+// obstacle is why a start would not go on at the stored position, if there is one.
+func (c *Claim) obstacle(ctx context.Context) (*outbox.Fault, error) {
+	if c.rec == nil {
+		return nil, nil
+	}
+	_, err := c.admin.Continue(ctx, c.rec.Source())
+	if err == nil {
+		return nil, nil
+	}
+	if f := faultOf(err); f.Class != outbox.Transient {
+		return f, nil
+	}
+	return nil, err
 }
 
 // compare fills in where the pipeline stands, and returns the place up to which everything is published.
@@ -183,10 +201,10 @@ func (c *Claim) compare(m *Move, to walstream.LSN, slot walstream.Slot) (walstre
 		m.say("the stored position is of another server (system identifier %s, this one has %s): what is skipped or comes again can't be told", at.SystemID, c.admin.SystemID())
 		return 0, nil
 	}
-	m.Gap = to > at.LSN
+	m.Gap = m.Gap || to > at.LSN
 	m.Repeat = to < at.LSN || to == at.LSN && at.XID != 0
-	if m.Nothing = to == at.LSN && at.XID == 0 && at.Streaming(); m.Nothing {
-		m.say("it stands at %s", to)
+	if to == at.LSN && at.XID == 0 && at.Streaming() {
+		m.stays(to)
 	}
 	if at.XID != 0 {
 		m.sayPart(strconv.FormatUint(uint64(at.XID), 10), at.Rows)
@@ -195,6 +213,16 @@ func (c *Claim) compare(m *Move, to walstream.LSN, slot walstream.Slot) (walstre
 		m.say("transactions committed between %s and %s (%s of WAL) are published again", to, at.LSN, humanize.IBytes(uint64(at.LSN-to)))
 	}
 	return at.LSN, nil
+}
+
+// stays: what is stored says more than a place, and a cause may lie in that.
+func (m *Move) stays(at walstream.LSN) {
+	m.Nothing = m.cause == nil
+	if m.Nothing {
+		m.say("it stands at %s", at)
+	} else {
+		m.say("it goes on where it stands, at %s: rows that did not reach the slot are skipped", at)
+	}
 }
 
 // compareNothing: the slot was never confirmed beyond what is published, so it may repeat and can't skip.
@@ -238,21 +266,21 @@ func (c *Claim) sayGap(ctx context.Context, m *Move, from, to walstream.LSN, slo
 // planGap goes on from whatever is there: the position if it can be continued, else the slot as it is now, else a
 // new slot.
 func (c *Claim) planGap(ctx context.Context, slot walstream.Slot) (*Move, error) {
-	cause := c.unread
-	if c.rec != nil {
-		if _, cause = c.admin.Continue(ctx, c.rec.Source()); cause == nil {
-			return &Move{Nothing: true, Says: []string{"the position can be continued as it is: there is no gap to accept"}}, nil
-		}
-	}
-	if cause == nil && !slot.Exists {
+	cause, err := c.obstacle(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case c.rec != nil && cause == nil:
+		return &Move{Nothing: true, Says: []string{"the position can be continued as it is: there is no gap to accept"}}, nil
+	case c.rec == nil && c.unread == nil && !slot.Exists:
 		return &Move{Nothing: true, Says: []string{"there is neither a position nor a slot: the next run is a first start"}}, nil
 	}
 	if slot.Exists && slot.Fault != nil && faultOf(slot.Fault).Class != outbox.PositionLost {
 		return nil, slot.Fault // somebody else's slot
 	}
 	m, err := c.planNearest(ctx, slot)
-	if err == nil && cause != nil {
-		m.Says = append([]string{"what stands in the way: " + faultOf(cause).Err.Error()}, m.Says...)
+	if err == nil && c.unread != nil {
+		m.Says = append([]string{"what stands in the way: " + faultOf(c.unread).Err.Error()}, m.Says...)
 	}
 	return m, err
 }
@@ -265,8 +293,8 @@ func (c *Claim) planNearest(ctx context.Context, slot walstream.Slot) (*Move, er
 	if !slot.Exists || slot.Fault != nil || !published {
 		return c.planNewSlot(ctx, slot, published)
 	}
-	pos := c.admin.At(slot.Confirmed)
-	if _, err := c.admin.Continue(ctx, pos); err != nil {
+	pos, err := c.admin.Stand(ctx, c.rec.Source(), slot.Confirmed)
+	if err != nil {
 		return nil, err // the publication must be mended first
 	}
 	return c.planTo(ctx, slot.Confirmed, pos, slot, true)
@@ -323,6 +351,7 @@ func (c *Claim) renewSlot(ctx context.Context, m *Move) error {
 	if err != nil {
 		return err
 	}
-	m.To, m.rec.Position = at.String(), json.RawMessage(c.admin.At(at))
-	return nil
+	pos, err := c.admin.Stand(ctx, c.rec.Source(), at)
+	m.To, m.rec.Position = at.String(), json.RawMessage(pos)
+	return err
 }

@@ -89,15 +89,18 @@ func (a *Admin) At(at LSN) outbox.Position {
 	return p.appendTo(nil)
 }
 
-// Moved is a position at another place: which tables are ours there, and what was published of them, is known already where it
-// is a position in the same log.
-func (a *Admin) Moved(pos outbox.Position, to LSN) outbox.Position {
-	p := a.h.identity(phaseStream)
-	p.LSN = to
-	if was, err := parsePosition(pos); err == nil && was.Phase == phaseStream && was.SystemID == p.SystemID && was.Database == p.Database {
-		p.Published, p.Tables = was.Published, was.Tables
+// Stand is At where a start would go on. It knows the publication as it is now, so that a later change of it is noticed, and
+// the tables that the former position knows, whose rows may yet come under other names.
+func (a *Admin) Stand(ctx context.Context, former outbox.Position, at LSN) (outbox.Position, error) {
+	if _, err := a.Continue(ctx, a.At(at)); err != nil {
+		return nil, err
 	}
-	return p.appendTo(nil)
+	p := a.h.identity(phaseStream)
+	p.LSN, p.Published = at, a.h.published
+	if was, err := parsePosition(former); err == nil && was.Phase == phaseStream && was.SystemID == p.SystemID && was.Database == p.Database {
+		p.Tables = was.Tables
+	}
+	return p.appendTo(nil), nil
 }
 
 // End returns where the server's durable WAL ends now.

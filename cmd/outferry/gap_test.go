@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -57,6 +58,37 @@ func TestAcceptGapMakesALostSlotAnew(t *testing.T) {
 			r.insert(2)
 			r.runUntil(5)
 			r.wantEvents("1", "4-5")
+		})
+	}
+}
+
+// TestAcceptGapWhereThePipelineStands: the slot has nothing that is not published, and the publication may have kept rows
+// from it.
+func TestAcceptGapWhereThePipelineStands(t *testing.T) {
+	for _, test := range []struct{ name, sql string }{
+		{"publication altered", "ALTER PUBLICATION %s SET (publish = 'insert')"},
+		{"table left and came back", "ALTER PUBLICATION %s DROP TABLE outbox; ALTER PUBLICATION %[1]s ADD TABLE outbox"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := newRig15(t)
+			r.insert(1)
+			r.runUntil(1)
+			change := func() { r.db.Exec(t, fmt.Sprintf(test.sql, r.slot())) }
+			change()
+			if f := r.failure(4); f.Code != "pg.publication_changed" || !strings.Contains(f.Remedy, "outferry offsets set "+r.name+" --accept-gap") {
+				t.Fatal(f)
+			}
+			for _, flags := range []string{"--from-slot", "--lsn " + r.db.Text(t, "SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = $1", r.slot())} {
+				r.do("set --yes "+flags).want(t, 3, "offsets.gap", "what stands in the way")
+			}
+			r.moves("--accept-gap", "what stands in the way")
+			change() // once more, and nobody has accepted that
+			r.failure(4)
+			r.moves("--accept-gap", "what stands in the way")
+			r.do("set --accept-gap").want(t, 0, "nothing to do")
+			r.insert(1)
+			r.runUntil(2)
+			r.wantEvents("1-2")
 		})
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"outferry/internal/servers"
 )
 
-// TestAPassedByRowHidesNothingElse: the command of a fault passes by a transaction, and not what else would stop the next start.
+// TestAPassedByRowHidesNothingElse: the command of a fault says what else it goes past.
 func TestAPassedByRowHidesNothingElse(t *testing.T) {
 	r := newRig15(t)
 	r.insert(1)
@@ -16,7 +16,7 @@ func TestAPassedByRowHidesNothingElse(t *testing.T) {
 	r.db.Exec(t, "ALTER PUBLICATION "+r.slot()+" DROP TABLE outbox")
 	r.insert(1)
 	r.db.Exec(t, "ALTER PUBLICATION "+r.slot()+" ADD TABLE outbox")
-	r.do("set "+r.commandOf(f)+" --yes").want(t, 4, "pg.publication_changed")
+	r.moves(r.commandOf(f), "what stands in the way of the present position")
 }
 
 // TestAPassedByRowOfARenamedTableIsOneOfOurs, and so are those that follow.
