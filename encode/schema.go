@@ -137,13 +137,13 @@ func temporalOf(c *outbox.Column) connect {
 }
 
 func textOf(c *outbox.Column) connect {
-	switch c.TypeName {
-	case "xml":
+	if c.TypeName == "xml" {
 		return connect{kind: "string", name: "io.debezium.data.Xml"}
-	case "ltree":
-		return connect{kind: "string", name: "io.debezium.data.Ltree"}
 	}
-	if c.TypeName == "hstore" || strings.HasSuffix(c.TypeName, ".hstore") {
+	switch { // of extensions, which may be in any schema
+	case c.TypeName == "ltree" || strings.HasSuffix(c.TypeName, ".ltree"):
+		return connect{kind: "string", name: "io.debezium.data.Ltree"}
+	case c.TypeName == "hstore" || strings.HasSuffix(c.TypeName, ".hstore"):
 		return connect{kind: "string", name: "io.debezium.data.Json"}
 	}
 	return connect{kind: "string"}

@@ -25,11 +25,15 @@ var settings = map[string]string{
 	"bytea_output":                        "hex",
 	"quote_all_identifiers":               "off",
 	"array_nulls":                         "on",
+	"search_path":                         searchPath,
 	"lock_timeout":                        "0",
 	"statement_timeout":                   "0",
 	"idle_in_transaction_session_timeout": "0",
 	"default_transaction_read_only":       "off", // the publication is ours to make
 }
+
+// searchPath is the server's default. It decides which names of types come with their schema.
+const searchPath = `"$user", public`
 
 // connect opens a connection: one that speaks the replication protocol too, or a plain one.
 func (s *Source) connect(ctx context.Context, replication bool) (*pgconn.PgConn, error) {

@@ -58,6 +58,15 @@ func (h *session) tableReadable(ctx context.Context, t tableState) error {
 	if !r.bool(2) {
 		grants = append(grants, fmt.Sprintf("GRANT SELECT ON %s TO %s", t.sql(), role))
 	}
+	schemas, err := h.orderSchemas(ctx, t)
+	if err != nil {
+		return err
+	}
+	for _, s := range schemas {
+		if !s.bool(1) {
+			grants = append(grants, fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s", quoteIdent(s[0]), role))
+		}
+	}
 	switch {
 	case len(grants) > 0:
 		return environment("pg.permission", "run as the table's owner: "+strings.Join(grants, "; ")+orNot, "snapshot of %s: role %s may not read it", t, h.cfg.Source.User)
@@ -65,4 +74,20 @@ func (h *session) tableReadable(ctx context.Context, t tableState) error {
 		return environment("pg.permission", "run as a superuser: ALTER ROLE "+role+" BYPASSRLS"+orNot, "snapshot of %s: row security may hide rows from role %s", t, h.cfg.Source.User)
 	}
 	return nil
+}
+
+// orderSchemas returns the schemas of the operators by which a table's primary key is in order, where those are not the
+// server's own but an extension's, and whether we may use them: ORDER BY finds them by itself, a comparison by search_path,
+// and where that doesn't lead to them it may take those of text.
+func (h *session) orderSchemas(ctx context.Context, t tableState) ([]row, error) {
+	rows, err := query(ctx, h.cat, `WITH RECURSIVE k(type) AS (
+			SELECT a.atttypid FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND `+inKey+` WHERE i.indisprimary AND i.indrelid = `+t.oid+`
+			UNION SELECT d.typbasetype FROM k JOIN pg_type d ON d.oid = k.type WHERE d.typtype = 'd')
+		SELECT DISTINCT n.nspname, has_schema_privilege(n.oid, 'USAGE') FROM k JOIN pg_opclass c ON c.opcintype = k.type AND c.opcdefault
+		JOIN pg_am m ON m.oid = c.opcmethod AND m.amname = 'btree' JOIN pg_amop g ON g.amopfamily = c.opcfamily AND g.amoplefttype = k.type AND g.amoprighttype = k.type AND g.amopstrategy = 5
+		JOIN pg_operator o ON o.oid = g.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace WHERE n.nspname <> 'pg_catalog' ORDER BY 1`)
+	if err != nil {
+		return nil, transient("pg.connection", "look at the order of %s: %w", t, plain(err))
+	}
+	return rows, nil
 }

@@ -143,8 +143,8 @@ func (sn *snapshotReader) table(ctx context.Context, index int, state tableState
 	if err := sn.enter(index, t, by); err != nil {
 		return err
 	}
-	if err := exec(ctx, sn.cat, "DECLARE outferry NO SCROLL CURSOR FOR "+selectSQL(t, state.tableName, order, keys, sn.pos.Snapshot.Key)); err != nil {
-		return sn.readFault(state.tableName, err)
+	if err := sn.declare(ctx, state, selectSQL(t, state.tableName, order, keys, sn.pos.Snapshot.Key)); err != nil {
+		return err
 	}
 	fetch := fmt.Sprintf("FETCH %d FROM outferry", sn.cfg.Source.SnapshotRows)
 	for {
@@ -164,6 +164,25 @@ func (sn *snapshotReader) table(ctx context.Context, index int, state tableState
 		return err
 	}
 	return exec(ctx, sn.cat, "CLOSE outferry")
+}
+
+// declare opens the cursor, with no operators at hand but the server's own and those of the order.
+func (sn *snapshotReader) declare(ctx context.Context, t tableState, sql string) error {
+	schemas, err := sn.orderSchemas(ctx, t)
+	if err != nil {
+		return err
+	}
+	path := []string{"pg_catalog"}
+	for _, s := range schemas {
+		if !s.bool(1) {
+			return transient("pg.connection", "snapshot of %s: the right to schema %s of its order was taken away", t, s[0])
+		}
+		path = append(path, quoteIdent(s[0]))
+	}
+	if err := exec(ctx, sn.cat, fmt.Sprintf("SET LOCAL search_path = %s; DECLARE outferry NO SCROLL CURSOR FOR %s; SET LOCAL search_path = %s", strings.Join(path, ", "), sql, searchPath)); err != nil {
+		return sn.readFault(t.tableName, err)
+	}
+	return nil
 }
 
 // enter moves the position into a table, or goes on in the one where it stands: by another order that would leave out rows

@@ -181,13 +181,48 @@ func TestColumnsThatAKeyOnlyIncludesAreNoKey(t *testing.T) {
 func TestSnapshotGoesOnUnderOthersTaste(t *testing.T) {
 	onEach(t, 13, func(t *testing.T, d *servers.Database) {
 		r := rig(t, d)
-		r.Exec(t, "ALTER TABLE outbox DROP CONSTRAINT outbox_pkey, ADD k text[] PRIMARY KEY DEFAULT ARRAY[NULL, gen_random_uuid()::text]")
+		r.Exec(t, "CREATE TYPE mood AS ENUM ('ok'); ALTER TABLE outbox DROP CONSTRAINT outbox_pkey, ADD m mood DEFAULT 'ok', ADD k text[] DEFAULT ARRAY[NULL, gen_random_uuid()::text], ADD PRIMARY KEY (m, k)")
 		at := cutSnapshot(t, r, 50)
 		setOthersTaste(t, d)
 		if f := r.Start(t, at, false, true).Until("the stream", streams); len(f.IDs) != 49 {
 			t.Errorf("got %d rows behind the first, want 49: %v", len(f.IDs), f.IDs)
 		}
 	})
+}
+
+// TestSnapshotGoesOnByTheOrderOfItsKey, whose type is in a schema that no search_path leads to. Compared as text the others of
+// these are not greater than the first.
+func TestSnapshotGoesOnByTheOrderOfItsKey(t *testing.T) {
+	onEach(t, 13, func(t *testing.T, d *servers.Database) {
+		r := rig(t, d)
+		r.Exec(t, `CREATE SCHEMA "Ext"; CREATE EXTENSION citext SCHEMA "Ext"; CREATE DOMAIN word AS "Ext".citext COLLATE "C"; ALTER TABLE outbox ALTER id TYPE word`)
+		r.Exec(t, "INSERT INTO outbox VALUES ('a', 'o', 'k', 't', '{}'), ('B', 'o', 'k', 't', '{}'), ('C', 'o', 'k', 't', '{}')")
+		rd := r.Start(t, nil, true, true)
+		f := rd.Until("a row of the snapshot", func(f *sourcetest.Feed) bool { return len(f.IDs) > 0 })
+		if err := rd.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		rest := r.Start(t, f.Last(), false, true).Until("the stream", streams)
+		if got := strings.Join(append(f.IDs, rest.IDs...), ""); got != "aBC" {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
+// TestOrderOfAKeyMayNeedARight: without it the server would take another order, in silence. The remedy works.
+func TestOrderOfAKeyMayNeedARight(t *testing.T) {
+	d := servers.Postgres(t, 15)
+	r := rig(t, d)
+	r.Exec(t, `CREATE SCHEMA "Ext"; CREATE EXTENSION citext SCHEMA "Ext"; ALTER TABLE outbox ALTER id TYPE "Ext".citext; GRANT SELECT ON outbox TO outferry; GRANT CREATE ON DATABASE `+d.Name+" TO outferry")
+	r.Exec(t, "CREATE PUBLICATION "+d.Name+" FOR TABLE outbox")
+	r.Source = func(single bool) pipeline.Source {
+		return walstream.New(file(t, d.URL("outferry"), "  postgres: {slot: "+d.Name+", publication: "+d.Name+"}"), testLog(t), walstream.Options{Single: single})
+	}
+	err := r.Start(t, nil, false, true).Fault()
+	wantFault(t, err, "pg.permission", outbox.Environment)
+	grant, _, _ := strings.Cut(strings.TrimPrefix(err.(*outbox.Fault).Remedy, "run as the table's owner: "), "; or")
+	r.Exec(t, grant)
+	r.Begun(t)
 }
 
 // TestNullsBehindANotNullComeOnceAroundACut: the catalog says NOT NULL, and the rows by whose time a snapshot is read have

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -90,7 +91,7 @@ func TestValuesComeInTheTextOfTheirKind(t *testing.T) {
 
 // othersTaste are defaults of a database for its sessions, as somebody may have set them for other clients than us.
 var othersTaste = []string{"DateStyle = 'German, DMY'", "IntervalStyle = postgres", "TimeZone = 'Asia/Kolkata'", "extra_float_digits = -3", "bytea_output = escape", "client_encoding = 'LATIN1'",
-	"quote_all_identifiers = on", "array_nulls = off"}
+	"quote_all_identifiers = on", "array_nulls = off", "search_path = nowhere"}
 
 func setOthersTaste(t *testing.T, d *servers.Database) {
 	t.Helper()
@@ -215,17 +216,20 @@ func checkRow(t *testing.T, from string, r outbox.Row) {
 	}
 }
 
-// TestHStoreIsPublishedAsJSON, wherever its extension is.
+// TestHStoreIsPublishedAsJSON, wherever its extension is. So is ltree as what it is.
 func TestHStoreIsPublishedAsJSON(t *testing.T) {
 	onEach(t, 13, func(t *testing.T, d *servers.Database) {
-		d.Exec(t, "CREATE SCHEMA other; CREATE EXTENSION hstore SCHEMA other")
-		bothWays(t, d, ", labels other.hstore", `, '"key4"=>"v\"4", "key5"=>NULL'`, func(t *testing.T, from string, r outbox.Row) {
+		d.Exec(t, "CREATE SCHEMA other; CREATE EXTENSION hstore SCHEMA other; CREATE EXTENSION ltree SCHEMA other")
+		bothWays(t, d, ", labels other.hstore, path other.ltree", `, '"key4"=>"v\"4", "key5"=>NULL', 'a.b'`, func(t *testing.T, from string, r outbox.Row) {
 			c := &r.Table.Columns[1]
 			got, err := encode.AppendJSON(nil, c, r.Values[1])
 			if want := `"{\"key5\":null,\"key4\":\"v\\\"4\"}"`; err != nil || string(got) != want {
 				t.Errorf("%s: got %s, %v, want %s", from, got, err, want)
 			}
 			if schema := string(encode.AppendSchema(nil, c, "")); schema != `{"type":"string","optional":true,"name":"io.debezium.data.Json","version":1}` {
+				t.Errorf("%s: the schema is %s", from, schema)
+			}
+			if schema := string(encode.AppendSchema(nil, &r.Table.Columns[2], "")); !strings.Contains(schema, "io.debezium.data.Ltree") {
 				t.Errorf("%s: the schema is %s", from, schema)
 			}
 		})
