@@ -128,6 +128,9 @@ func (h *session) own(pos *position) {
 	}
 }
 
+// notNull holds for a column a that has no NULLs. A constraint that is NOT VALID (since PostgreSQL 18) leaves older ones.
+const notNull = `a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint n WHERE n.conrelid = a.attrelid AND n.contype = 'n' AND n.conkey = ARRAY[a.attnum] AND NOT n.convalidated)`
+
 // describe turns an announced relation into a table, or nil where it is not one of ours. Names, types, modifiers and
 // order are the announcement's, true for the rows that follow; the catalog, whose table may be another by now, says
 // what those types are, and adds NOT NULL where the column still has its type.
@@ -149,7 +152,7 @@ func (h *session) describe(ctx context.Context, m relationMessage) (*outbox.Tabl
 		announced = append(announced, fmt.Sprintf("(%d, %s, %d::oid, %d)", i, quoteLiteral(c.name), c.oid, c.mod))
 	}
 	var err error
-	t.Columns, err = columns(ctx, h.ask, t, fmt.Sprintf(`SELECT v.place, v.name, v.type, v.mod, coalesce(a.attnotnull, false) FROM (VALUES %s) v(place, name, type, mod)
+	t.Columns, err = columns(ctx, h.ask, t, fmt.Sprintf(`SELECT v.place, v.name, v.type, v.mod, coalesce(`+notNull+`, false) FROM (VALUES %s) v(place, name, type, mod)
 		LEFT JOIN pg_attribute a ON a.attrelid = %d AND a.attname = v.name AND a.atttypid = v.type AND a.attnum > 0 AND NOT a.attisdropped`, strings.Join(announced, ", "), m.oid))
 	return t, err
 }
@@ -164,7 +167,7 @@ func tableOf(ctx context.Context, ask querier, t tableState) (*outbox.Table, err
 	for _, r := range rows {
 		out.Generated = append(out.Generated, r[0])
 	}
-	out.Columns, err = columns(ctx, ask, out, `SELECT attnum, attname, atttypid, atttypmod, attnotnull FROM pg_attribute
+	out.Columns, err = columns(ctx, ask, out, `SELECT attnum, attname, atttypid, atttypmod, `+notNull+` FROM pg_attribute a
 		WHERE attrelid = `+t.oid+` AND attnum > 0 AND NOT attisdropped AND attgenerated = ''`)
 	return out, err
 }
