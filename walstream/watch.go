@@ -21,6 +21,7 @@ type watch struct {
 	slot        time.Time
 	publication time.Time
 	warned      bool
+	waitedFor   bool // by commits of the server
 }
 
 func (w *watch) tick(ctx context.Context) error {
@@ -50,7 +51,10 @@ func (w *watch) tick(ctx context.Context) error {
 	}
 	err = w.spareUpdates(ctx)
 	w.stream.pos.Published = w.published
-	return err
+	if err != nil {
+		return err
+	}
+	return w.warnIfWaitedFor(ctx)
 }
 
 func (w *watch) report(slot *slotState) {
