@@ -126,7 +126,10 @@ func (p *Plan) partitionOf(row *outbox.Row) (int32, error) {
 	return int32(n), nil
 }
 
-// timestampOf refuses times before 1970: to Kafka they mean none, or an error.
+// latest is the last millisecond that a record can have: the client counts in nanoseconds, and what is later wraps.
+const latest = math.MaxInt64 / int64(time.Millisecond)
+
+// timestampOf refuses times before 1970, which to Kafka mean none or an error, and those that wrap.
 func (p *Plan) timestampOf(row *outbox.Row) (time.Time, error) {
 	commit := time.UnixMilli(row.CommitTime / 1000)
 	if p.timestamp < 0 {
@@ -141,8 +144,8 @@ func (p *Plan) timestampOf(row *outbox.Row) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, p.valueFault(row, inColumn(col, err))
 	}
-	if ms < 0 {
-		return time.Time{}, p.rowFault(row, "row.timestamp_invalid", "has a time before 1970 in column %s, which a Kafka record can't bear", col.Name)
+	if ms < 0 || ms > latest {
+		return time.Time{}, p.rowFault(row, "row.timestamp_invalid", "has a time before 1970 or after 2262-04-11 in column %s, which a record can't bear", col.Name)
 	}
 	return time.UnixMilli(ms), nil
 }

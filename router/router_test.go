@@ -225,6 +225,7 @@ func TestTimestampIsTheCommitUnlessAColumnHasIt(t *testing.T) {
 		want          int64
 	}{
 		{"", "", 1700000000123}, {"created", "2024-02-29 08:11:12.123456", 1709194272123}, {"created", "<null>", 1700000000123}, {"part", "1709194272123", 1709194272123},
+		{"created", "2262-04-11 23:47:16.854", 9223372036854},
 	} {
 		cfg.Columns.Timestamp = c.column
 		rec, err := route(t, cfg, asStrings, c.column, c.value)
@@ -303,6 +304,10 @@ func TestRowsThatCantBeRoutedAreFaults(t *testing.T) {
 		{"negative partition", func(c *configs.Router) { c.Columns.Partition = "part" }, []string{"part", "-1"}, "row.partition_invalid"},
 		{"large partition", func(c *configs.Router) { c.Columns.Partition = "part" }, []string{"part", "2147483648"}, "row.partition_invalid"},
 		{"time before 1970", func(c *configs.Router) { c.Columns.Timestamp = "created" }, []string{"created", "1969-12-31 23:59:59"}, "row.timestamp_invalid"},
+		{"time beyond 2262", func(c *configs.Router) { c.Columns.Timestamp = "created" }, []string{"created", "2262-04-11 23:47:16.855"}, "row.timestamp_invalid"},
+		{"infinite time", func(c *configs.Router) { c.Columns.Timestamp = "created" }, []string{"created", "infinity"}, "row.timestamp_invalid"},
+		{"time before all", func(c *configs.Router) { c.Columns.Timestamp = "created" }, []string{"created", "-infinity"}, "row.timestamp_invalid"},
+		{"time as a large number", func(c *configs.Router) { c.Columns.Timestamp = "part" }, []string{"part", "9223372036855"}, "row.timestamp_invalid"},
 		{"time of no sense", func(c *configs.Router) { c.Columns.Timestamp = "created" }, []string{"created", "yesterday"}, "row.value_invalid"},
 		{"value of no sense", func(c *configs.Router) { c.Headers = []configs.Placement{{Name: "x", Column: "amount"}} }, []string{"amount", "secret"}, "row.value_invalid"},
 	} {
