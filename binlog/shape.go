@@ -66,7 +66,7 @@ func (s *shaper) shape(body []byte) (*shape, error) {
 		return nil, err
 	}
 	for i, w := range t.columns {
-		col, err := s.column(w, known[i], t.charset)
+		col, err := s.column(t, w, known[i])
 		if err != nil {
 			return nil, outbox.Within(err, "column %d (%s) of %s", i+1, w.name, out.table)
 		}
@@ -207,13 +207,13 @@ func differs(t *tableMap, found []catalogColumn) string {
 }
 
 // column settles one column.
-func (s *shaper) column(w wireColumn, known catalogColumn, charsetTold bool) (column, error) {
+func (s *shaper) column(t *tableMap, w wireColumn, known catalogColumn) (column, error) {
 	col := column{wireColumn: w, transcode: copyBytes, inflater: &inflater{}}
 	col.Column = outbox.Column{Name: w.name, Nullable: w.nullable, TypeName: known.columnType}
 	if w.isEnumOrSet() && w.labels == nil {
 		col.wireColumn.labels, col.doubtful = parseLabels(known.columnType), untellable(known.charset)
 	}
-	if strings.Contains(known.columnType, "unsigned") {
+	if !t.sign && strings.Contains(known.columnType, "unsigned") {
 		col.unsigned = true
 	}
 	if _, digits, _ := strings.Cut(known.columnType, "("); w.isOldTime() && digits != "" {
@@ -223,7 +223,7 @@ func (s *shaper) column(w wireColumn, known catalogColumn, charsetTold bool) (co
 		s.plain(&col, k.kind, k.unsigned, k.name, k.decode)
 		return col, s.labels(&col)
 	}
-	cs, err := s.charsetOf(w, known, charsetTold)
+	cs, err := s.charsetOf(w, known, t.charset)
 	if err != nil {
 		return col, err
 	}

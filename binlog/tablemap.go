@@ -52,6 +52,7 @@ type tableMap struct {
 	kind    kind
 	named   bool // the event carries column names
 	charset bool // and collations
+	sign    bool // and signs
 }
 
 // wireColumn is a column as the log describes it.
@@ -202,6 +203,7 @@ func (t *tableMap) readOptional(c *cursor) error {
 func (t *tableMap) readField(field byte, v *cursor) {
 	switch field {
 	case metaSignedness:
+		t.sign = true
 		i := 0
 		for w := range t.where((*wireColumn).isNumeric) {
 			w.unsigned = highBit(v.data, i)
