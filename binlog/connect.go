@@ -90,14 +90,15 @@ func (s *Source) prepare(secure *tls.Config) client.Option {
 }
 
 // setUp makes the server's texts those that package outbox names, and its answers whole: a session begins with the global
-// sql_select_limit, which ends a SELECT early without a word, and with limits of time that would end a long one, or a connection
-// that is idle for some seconds, at each attempt. A key that MySQL makes for a table without one is in the log, and may be kept
+// sql_select_limit, which ends a SELECT early without a word, and with limits of time that would end a long one, a connection
+// that is idle for some seconds, or the wait for a table's lock, at each attempt. A key that MySQL makes for a table without one is in the log, and may be kept
 // out of the catalog. Each server takes what is in the other's comment for one.
 func setUp(c *client.Conn) error {
 	for _, sql := range []string{
 		"SET NAMES utf8mb4",
 		"SET SESSION time_zone = '+00:00', SESSION sql_mode = '', SESSION net_write_timeout = 3600, SESSION autocommit = 1",
 		"SET SESSION sql_select_limit = 18446744073709551615, SESSION sql_big_selects = 1",
+		fmt.Sprintf("SET SESSION lock_wait_timeout = %d", max(1, int(c.ReadTimeout.Seconds())/2)), // the server says so before its silence would
 		"SET SESSION wait_timeout = @@SESSION.wait_timeout + 60 /*!80000 , SESSION max_execution_time = 0 */ /*M!100101 , SESSION max_statement_time = 0 */ " +
 			"/*!80030 , SESSION show_gipk_in_create_table_and_information_schema = ON */ " +
 			"/*M!100300 , SESSION idle_transaction_timeout = 0, SESSION idle_readonly_transaction_timeout = 0 */",

@@ -75,12 +75,13 @@ func (h *session) storedLayouts(pos *position, ours map[string]bool) layouts {
 }
 
 // awaitChange waits for a change of a table that is under way, where the account may look at the table: the log may have the
-// statement a moment before the catalog shows what it did.
+// statement some time before the catalog shows what it did. Only an answer, or that there is no such table, ends the wait.
 func (h *session) awaitChange(t tableName) error {
-	if _, err := query(h.cat, "SELECT 1 FROM "+t.sql()+" LIMIT 0"); err != nil && !isServerError(err) {
-		return transient("mysql.connection", "look at %s: %w", t, err)
+	_, err := query(h.cat, "SELECT 1 FROM "+t.sql()+" LIMIT 0")
+	if code := errorCode(err); err == nil || isDenied(err) || code == 1146 || code == 1049 {
+		return nil
 	}
-	return nil
+	return transient("mysql.connection", "look at %s, which may be changed at this moment: %w", t, err)
 }
 
 // layouts reads the layouts of the file's tables.

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"outferry/binlog"
 	"outferry/configs"
@@ -443,6 +444,34 @@ func TestBinaryStringsKeepTheTypeOfTheirTime(t *testing.T) {
 			if got := rows[3].get(c.column); got != c.now {
 				t.Errorf("%s, %s: got %q after it, want %q", c.before, c.change, got, c.now)
 			}
+		}
+	})
+}
+
+// TestChangeUnderWayIsAwaited, however short the server lets sessions wait: the log may have it long before the catalog shows it.
+func TestChangeUnderWayIsAwaited(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d := servers.StartMySQL(t, servers.MySQLOptions{Version: version, Settings: []string{"lock_wait_timeout = 1"}}).Database(t)
+		d.Exec(t, tablesSQL)
+		f := start(t, file(t, d, noData, func(c *configs.Pipeline) { c.Source.MySQL.ReadTimeout = 2 * time.Second }), nil, binlog.Options{})
+		f.begun()
+		locked, err := d.Connect(t, "root").Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := locked.ExecContext(t.Context(), "LOCK TABLES outbox WRITE; "+swapNames); err != nil {
+			t.Fatal(err)
+		}
+		wantFault(t, f.fault(), "mysql.connection", outbox.Transient)
+		if strings.LastIndex(string(f.last), `"aggregatetype"`) > strings.LastIndex(string(f.last), `"aggregateid"`) {
+			t.Errorf("it has not waited: %s", f.last)
+		}
+		if _, err := locked.ExecContext(t.Context(), "UNLOCK TABLES"); err != nil {
+			t.Fatal(err)
+		}
+		d.Exec(t, insert("a1"))
+		if r := resume(t, d, f.last).wait(1)[0]; r.get("aggregatetype") != "order" || r.get("aggregateid") != "k" {
+			t.Errorf("type %s, id %s", r.get("aggregatetype"), r.get("aggregateid"))
 		}
 	})
 }
