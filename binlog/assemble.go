@@ -41,6 +41,7 @@ type assembler struct {
 	created uint32  // when the server began the file that we read
 	resume  *part   // the next transaction is published up to here
 	beyond  *beyond // where rows without names end; nil: with their transaction
+	news    bool    // a position is worth handing over without rows: it has other layouts, or is behind a torn file
 
 	tx     transaction
 	shapes []*shape // of our tables, as last seen

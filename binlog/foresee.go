@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 )
 
 // foresight reads the log on from a place to find out whether the catalog can vouch for the rows that follow: it
@@ -203,7 +202,8 @@ func (f *foresight) fault(from place) error {
 	return lost("mysql.names_unknown", typesRemedy, "read the log at %s: the table may have changed again at %s, and the log doesn't tell the type of %s in the rows between", from, f.changed, strings.Join(untold, ", "))
 }
 
-// learn settles the layouts in force at a place. Rows that need them may stand before it in the same transaction.
+// learn settles the layouts in force at a place. Rows that need them may stand before it in the same transaction. Nobody reads the
+// dump meanwhile, so that the server may end it: what was learnt is handed over with what is left of it.
 func (h *session) learn(a *assembler, from place, rows *tableMap) error {
 	for range 5 { // a table that is changed at this very moment has the change in its log at the next look
 		settled, err := h.tryLearn(a, from, rows)
@@ -228,7 +228,6 @@ func (st *stream) learnAtEnd(dry bool) error {
 	if !st.asm.reached(st.learnt) {
 		return nil
 	}
-	st.handed, st.handedAt = "", time.Time{} // the same place, with layouts
 	return st.learn(st.asm, st.asm.seen(), nil)
 }
 
@@ -253,6 +252,6 @@ func (h *session) tryLearn(a *assembler, from place, rows *tableMap) (settled bo
 	if err != nil || !now.equal(before) {
 		return false, err
 	}
-	a.shaper.layouts, a.shaper.certain = now, end.place
+	a.shaper.layouts, a.shaper.certain, a.news = now, end.place, true
 	return true, nil
 }

@@ -1,13 +1,16 @@
 package binlog_test
 
 import (
+	"net"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"outferry/binlog"
 	"outferry/configs"
+	"outferry/internal/link"
 	"outferry/internal/servers"
 	"outferry/outbox"
 )
@@ -474,4 +477,51 @@ func TestChangeUnderWayIsAwaited(t *testing.T) {
 			t.Errorf("type %s, id %s", r.get("aggregatetype"), r.get("aggregateid"))
 		}
 	})
+}
+
+// TestWhatWasLearntIsKept where nobody reads the dump while the rest of the log is looked through, and the server ends it: else the
+// next session would do the same, and each one after it.
+func TestWhatWasLearntIsKept(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d := unnamed(t, version)
+		f := start(t, file(t, d, noData), nil, binlog.Options{})
+		at := f.begun()
+		f.stop()
+		d.Exec(t, swapNames+"; CREATE TABLE large (b longblob)")
+		for range 10 { // more than what lies between server and reader holds
+			d.Exec(t, "INSERT INTO large VALUES (REPEAT('x', 4000000))")
+		}
+		d.Exec(t, insert("a1"))
+		through := cutBehindLooks(t, d)
+		f = through(at)
+		wantFault(t, f.fault(), "mysql.connection", outbox.Transient)
+		if f.last.IsZero() {
+			t.Fatal("nothing was handed over")
+		}
+		if r := through(f.last).wait(1)[0]; r.get("aggregatetype") != "order" || r.get("aggregateid") != "k" {
+			t.Errorf("type %s, id %s", r.get("aggregatetype"), r.get("aggregateid"))
+		}
+	})
+}
+
+// cutBehindLooks starts sources whose dump is cut at the end of a look at the log in which it is not read.
+func cutBehindLooks(t *testing.T, d *servers.MySQLDatabase) func(at outbox.Position) *feed {
+	t.Helper()
+	l, lead := link.New(t)
+	var dump atomic.Pointer[net.Conn] // from when it registers as a replica
+	registers := []byte("outferry-" + d.Name + "\x00\x00\x00\x00")
+	across := l.Across
+	l.Across = func(client, server net.Conn) {
+		unread := dump.Load()
+		across(&ear{client, registers, func() { dump.Store(&client) }}, server)
+		if unread != nil {
+			link.Reset(*unread)
+		}
+	}
+	lead(net.JoinHostPort("127.0.0.1", strconv.Itoa(d.Port)))
+	there := &servers.MySQLDatabase{Version: d.Version, Port: l.Port, Name: d.Name}
+	return func(at outbox.Position) *feed {
+		dump.Store(nil)
+		return start(t, file(t, there, noData, func(c *configs.Pipeline) { c.Source.TLS.Mode = "disable" }), at, binlog.Options{})
+	}
 }

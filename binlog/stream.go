@@ -32,7 +32,6 @@ type stream struct {
 	handed   string   // position of the last batch
 	handedAt time.Time
 	partial  bool // the last batch ended inside a transaction
-	passed   bool // the place is behind a torn file, which is news without rows too
 	lagAt    time.Time
 	end      place // of the log, then
 	late     bool  // and said so
@@ -233,7 +232,7 @@ func (st *stream) broken(err error) error {
 	if st.asm.tx.handed == 0 && st.asm.b != nil {
 		st.asm.undo()
 		st.asm.tx.open = false
-		if b := st.asm.b; len(b.Rows) > 0 || st.passed {
+		if b := st.asm.b; len(b.Rows) > 0 || st.asm.news {
 			st.asm.b = nil
 			_ = st.handOver(b, true)
 		}
@@ -250,7 +249,7 @@ func (st *stream) tear() error {
 		}
 		return err
 	}
-	st.passed = true
+	st.asm.news = true
 	return transient("mysql.connection", "read the log: the server ended it where it crashed, going on at %s", st.asm.done)
 }
 
@@ -275,7 +274,7 @@ func (st *stream) boundary() error {
 		return err
 	}
 	switch {
-	case len(st.asm.b.Rows) == 0 && !st.partial && !st.idleDue(): // partial: its rows filled the last batch, its end came alone
+	case len(st.asm.b.Rows) == 0 && !st.asm.news && !st.partial && !st.idleDue(): // partial: its rows filled the last batch, its end came alone
 		return nil
 	case len(st.asm.b.Rows) > 0 && !dry && time.Since(st.handedAt) < holdRows:
 		return nil
@@ -336,7 +335,7 @@ func (st *stream) handOver(b *outbox.Batch, dry bool) error {
 	if b.Partial && st.asm.tx.batchLen > 0 {
 		b.Whole, b.WholePosition = st.asm.tx.batchLen, st.position(true).appendTo(b.WholePosition[:0])
 	}
-	st.handed, st.handedAt, st.partial = p.mark(), time.Now(), b.Partial
+	st.handed, st.handedAt, st.partial, st.asm.news = p.mark(), time.Now(), b.Partial, false
 	select {
 	case st.out <- b:
 		return nil

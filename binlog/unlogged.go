@@ -100,6 +100,5 @@ func (st *stream) changedUnlogged() error {
 		"position", st.position(true).String(), "remedy", "compare the table with Kafka, and SET GLOBAL binlog_row_metadata = FULL; let no session change the table with sql_log_bin = 0, or under a filter of the log")
 	st.glimpse = glimpse{}
 	st.asm.forget()
-	st.handed = "" // the same place, with other layouts
 	return st.learn(st.asm, st.asm.seen(), nil)
 }
