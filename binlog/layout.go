@@ -74,12 +74,17 @@ func (h *session) storedLayouts(pos *position, ours map[string]bool) layouts {
 	return out
 }
 
-// awaitChange waits for a change of a table that is under way, where the account may look at the table: the log may have the
-// statement some time before the catalog shows what it did. Only an answer, or that there is no such table, ends the wait.
+// awaitChange waits for a change of a table that is under way: the log may have the statement some time before the catalog shows
+// what it did. Only an answer, or that there is no such table, ends the wait. It asks for all columns, since the catalog shows an
+// account no others than it may read.
 func (h *session) awaitChange(t tableName) error {
-	_, err := query(h.cat, "SELECT 1 FROM "+t.sql()+" LIMIT 0")
-	if code := errorCode(err); err == nil || isDenied(err) || code == 1146 || code == 1049 {
+	_, err := query(h.cat, "SELECT * FROM "+t.sql()+" LIMIT 0")
+	switch code := errorCode(err); {
+	case err == nil, code == 1146, code == 1049:
 		return nil
+	case isDenied(err):
+		return environment("mysql.permission", fmt.Sprintf("run as an administrator: GRANT SELECT ON %s TO %s", t.sql(), h.srv.account),
+			"account %s may not read all columns of %s: %w", h.srv.account, t, err)
 	}
 	return transient("mysql.connection", "look at %s, which may be changed at this moment: %w", t, err)
 }

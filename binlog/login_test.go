@@ -109,6 +109,24 @@ func TestMissingGrantNamesItself(t *testing.T) {
 	})
 }
 
+// TestGrantOnSomeColumnsIsNotEnough: the catalog shows the account no others, and the log has all.
+func TestGrantOnSomeColumnsIsNotEnough(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		d := unnamed(t, version)
+		user := "u" + d.Name
+		d.Exec(t, "CREATE USER "+user+" IDENTIFIED BY '"+user+"'; GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO "+user+"; GRANT SELECT (id, aggregatetype, aggregateid, type, payload) ON outbox TO "+user)
+		t.Cleanup(func() { d.Exec(t, "DROP USER "+user) })
+		fault := start(t, file(t, d, noData, as(user, user)), nil, binlog.Options{}).fault()
+		wantFault(t, fault, "mysql.permission", outbox.Environment)
+		_, grant, ok := strings.Cut(fault.Remedy, "run as an administrator: ")
+		if !ok {
+			t.Fatalf("got %v", fault)
+		}
+		d.Exec(t, grant)
+		start(t, file(t, d, noData, as(user, user)), nil, binlog.Options{}).begun()
+	})
+}
+
 // TestCertificateOfAnotherAuthority is a person's to mend in each mode that looks at the chain.
 func TestCertificateOfAnotherAuthority(t *testing.T) {
 	each(t, func(t *testing.T, version string) {

@@ -151,7 +151,7 @@ func (s *Source) missing(grant string, srv *server, err error) error {
 
 func isDenied(err error) bool {
 	code := errorCode(err)
-	return code == 1227 || code == 1142 || code == 1045 || code == 1044
+	return code == 1227 || code == 1142 || code == 1143 || code == 1045 || code == 1044
 }
 
 // denied turns the server's refusal into the statement that lifts it.
