@@ -98,7 +98,7 @@ func TestMissingGrantNamesItself(t *testing.T) {
 				d.Exec(t, grants(d, "reader")+"; GRANT LOCK TABLES ON "+d.Name+".* TO reader")
 				d.Exec(t, "REVOKE "+c.without+" FROM reader")
 				fault := start(t, file(t, d, as("reader", "reader"), byFile), nil, binlog.Options{}).fault()
-				if fault.Code != c.code || !strings.Contains(fault.Remedy, c.says) {
+				if fault.Code != c.code || !strings.Contains(fault.Remedy, c.says) || strings.Contains(fault.Remedy, "gtid_mode") { // which is on
 					t.Fatalf("got %v, want %s with %q in the remedy", fault, c.code, c.says)
 				}
 				t.Log(fault)

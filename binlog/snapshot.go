@@ -151,8 +151,12 @@ func (h *session) lockFault(err error) error {
 		for _, t := range h.tables(h.srv) {
 			grants = append(grants, fmt.Sprintf("GRANT LOCK TABLES ON %s.* TO %s", quoteName(t.schema), h.srv.account))
 		}
-		return environment("mysql.permission", strings.Join(slices.Compact(grants), "; ")+", or turn gtid_mode on, or set source.snapshot to no_data",
-			"lock the outbox tables for a moment, since the server numbers no transactions: %w", err)
+		why, instead := "the server numbers no transactions", "turn gtid_mode on"
+		if h.srv.byGTID() {
+			why, instead = "source.mysql.position is file", "set source.mysql.position to auto"
+		}
+		return environment("mysql.permission", strings.Join(slices.Compact(grants), "; ")+", or "+instead+", or set source.snapshot to no_data",
+			"lock the outbox tables for a moment, since %s: %w", why, err)
 	}
 	return transient("mysql.connection", "lock the outbox tables for a moment: %w", err)
 }
