@@ -90,6 +90,9 @@ func (s *Source) lookAtSettings(w *inTheWay, srv *server) {
 	if i := v["binlog_row_image"]; i != "" && !strings.HasPrefix(i, "FULL") {
 		w.add(environment("mysql.row_image", "SET GLOBAL binlog_row_image = FULL, and in the server's configuration; sessions that are open keep the old value", "binlog_row_image is %s", i))
 	}
+	if srv.kind == mysqlKind && v["server_id"] == "0" { // MariaDB sends its log all the same
+		w.add(environment("mysql.server_id", "SET GLOBAL server_id = 1, or another number that no server and no replica has, and in the server's configuration", "server_id is 0, with which the server sends nobody its log"))
+	}
 	if s.set.position == "gtid" && !srv.byGTID() {
 		w.add(environment("mysql.gtid_off", "turn gtid_mode on, or set source.mysql.position to auto", "source.mysql.position is gtid and gtid_mode is %s", v["gtid_mode"]))
 	}

@@ -36,6 +36,23 @@ func TestAllThatStandsInTheWayIsSaidAtOnce(t *testing.T) {
 	})
 }
 
+// TestServerWithoutANumberIsSaid: MySQL sends nobody its log then, and says no more of it than of a file that is not there.
+func TestServerWithoutANumberIsSaid(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		if isMaria(version) { // whose log is sent all the same
+			return
+		}
+		m := servers.StartMySQL(t, servers.MySQLOptions{Version: version, Settings: []string{"server_id = 0"}})
+		d := m.Database(t)
+		d.Exec(t, tablesSQL)
+		fault := start(t, file(t, d, noData), nil, binlog.Options{}).fault()
+		wantFault(t, fault, "mysql.server_id", outbox.Environment)
+		mend, _, _ := strings.Cut(fault.Remedy, ",")
+		d.Exec(t, mend)
+		start(t, file(t, d, noData), nil, binlog.Options{}).begun()
+	})
+}
+
 // TestRightToReplicateIsLookedFor before anything is asked of the log, and found where a role has it.
 func TestRightToReplicateIsLookedFor(t *testing.T) {
 	each(t, func(t *testing.T, version string) {
