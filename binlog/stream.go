@@ -129,7 +129,12 @@ func (h *session) newAssembler(pos *position) (*assembler, error) {
 	}
 	a.shaper = &shaper{kind: h.srv.kind, charsets: h.srv.charsets, uuid: h.uuidColumns, codes: map[string]codes{}, ask: h.codesOf,
 		key: h.srv.key, layouts: h.storedLayouts(pos, a.ours)}
-	a.shaper.learn = func(rows *tableMap) error { return h.learn(a, a.tx.start, rows) }
+	a.shaper.learn = func(rows *tableMap) error {
+		if !rows.named {
+			h.srv.vars["binlog_row_metadata"] = "MINIMAL" // since we connected
+		}
+		return h.learn(a, a.tx.start, rows)
+	}
 	a.altered = h.altered
 	a.brought = h.warnOfBrought
 	a.reshaped = func() error { return h.learn(a, a.here, nil) }

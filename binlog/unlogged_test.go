@@ -48,3 +48,21 @@ func TestChangeThatIsNotLoggedIsNoticed(t *testing.T) {
 		}
 	})
 }
+
+// TestMetadataThatIsTakenBackIsNoticed: the server said FULL when we connected.
+func TestMetadataThatIsTakenBackIsNoticed(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		if isMaria(version) {
+			return // there is a layout from the start
+		}
+		d := fullNames(t, version)
+		d.Exec(t, tablesSQL)
+		f := start(t, file(t, d, noData), nil, binlog.Options{})
+		f.begun()
+		d.Exec(t, "SET GLOBAL binlog_row_metadata = MINIMAL")
+		d.Exec(t, insert("a1"))
+		f.wait(1)
+		d.Exec(t, "SET sql_log_bin = 0; "+swapNames)
+		f.until("a position with another layout", func() bool { return strings.Contains(string(f.last), `"aggregatetype","varchar","varchar(255)","utf8mb4"],["aggregateid"`) })
+	})
+}
