@@ -36,10 +36,12 @@ type Source interface {
 
 const (
 	standbyWait = 2 * time.Second  // between looks at whoever works
-	fencedWait  = 5 * time.Second  // after being fenced: never straight back
 	beatEvery   = 30 * time.Second // in a long pause
 	singleFor   = 30 * time.Second // one transaction at a time, after a row that could not be published
 )
+
+// fencedWait is the pause of whoever was fenced: never straight back. A test has less time.
+var fencedWait = 5 * time.Second
 
 // Pipeline runs one pipeline of the file.
 type Pipeline struct {
@@ -172,7 +174,7 @@ func (p *Pipeline) pause(ctx context.Context, err error) bool {
 	case f.Code == "kafka.fenced":
 		p.log.Warn("another instance took over: standing by", "code", f.Code)
 		p.status.State(status.Standby, f.Error())
-		wait = jitter(fencedWait)
+		return p.standAside(ctx)
 	case f.Class == outbox.Busy:
 		p.waiting.For(p.log, "standing by", f.Code, "code", f.Code, "error", f.Err)
 		p.status.State(status.Standby, f.Error())
@@ -182,7 +184,32 @@ func (p *Pipeline) pause(ctx context.Context, err error) bool {
 		p.status.State(status.Waiting, f.Error())
 		p.status.Retry(stage(f.Code))
 	}
-	return p.wait(ctx, wait)
+	if !p.wait(ctx, wait) {
+		return false
+	}
+	if f.Code == "kafka.stale_producer" && p.replaced(ctx) { // the broker does not always say fenced
+		return p.pause(ctx, &outbox.Fault{Code: "kafka.fenced", Class: outbox.Busy, Err: f.Err})
+	}
+	return true
+}
+
+// replaced reports whether the newest record is not ours.
+func (p *Pipeline) replaced(ctx context.Context) bool {
+	rec := p.peek(ctx)
+	return rec != nil && rec.Instance != p.instance
+}
+
+// standAside waits until whoever took over has written nothing for a while; false when ctx ended meanwhile. While a snapshot
+// of PostgreSQL is published the database does not show that somebody works: nobody reads the slot.
+func (p *Pipeline) standAside(ctx context.Context) bool {
+	for last := p.peek(ctx); p.wait(ctx, jitter(fencedWait)); {
+		now := p.peek(ctx)
+		if last == nil || now == nil || now.Seq == last.Seq {
+			return true
+		}
+		last = now
+	}
+	return false
 }
 
 // wait tells health now and then that it is no more than that.

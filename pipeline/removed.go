@@ -41,21 +41,28 @@ func (f *ferry) refuseRemoved(rec *offsets.Record) error {
 		Remedy: "if it was removed, leave it stopped; if it was reset, start it anew: it begins from the start, as source.snapshot says"}
 }
 
-// watch looks for the record of whoever works, until it has been seen. That it can't be had is no matter: a take-over
-// says why.
+// watch looks for the record of whoever works, until it has been seen.
 func (p *Pipeline) watch(ctx context.Context) {
-	if p.seen.record {
-		return
+	if !p.seen.record {
+		p.peek(ctx)
 	}
+}
+
+// peek returns the record of whoever works, and nil where there is none. That it can't be had is no matter: a take-over
+// says why.
+func (p *Pipeline) peek(ctx context.Context) *offsets.Record {
 	ctx, cancel := context.WithTimeout(ctx, standbyLook)
 	defer cancel()
 	cl, err := plainClient(ctx, p.cfg)
 	if err != nil {
-		return
+		return nil
 	}
 	defer cl.Close()
 	store := NewStore(p.cfg, cl)
-	if rec, err := store.Peek(ctx); err == nil {
-		p.seen.look(rec, store.Tombstone())
+	rec, err := store.Peek(ctx)
+	if err != nil {
+		return nil
 	}
+	p.seen.look(rec, store.Tombstone())
+	return rec
 }
