@@ -31,6 +31,7 @@ type assembler struct {
 	inflater inflater // of compressed events
 
 	set     gtidSet
+	logged  gtidList // MariaDB: read in this session
 	ghosts  ghostSet // of it
 	byGTID  bool
 	here    place // after the last event
@@ -263,7 +264,7 @@ func shrunk(b []byte) []byte {
 func (a *assembler) position(p *position, whole bool) {
 	p.Part, p.Anchor, p.Layout = nil, nil, a.shaper.layouts
 	if a.byGTID {
-		p.GTID, p.Ghosts = a.set.String(), a.ghosts.stored()
+		p.GTID, p.Ghosts, p.Logged = a.set.String(), a.ghosts.stored(), p.Logged.with(a.logged)
 	}
 	p.File, p.Pos = a.done.file, a.done.pos
 	if a.anchor.File != "" {

@@ -34,6 +34,48 @@ func (s mariaSet) String() string {
 	return b.String()
 }
 
+// gtidList is the last transaction of each server in each domain, as gtid_binlog_state has them.
+type gtidList []gtid
+
+// listed reports whether a list of the last transactions covers g.
+func listed(list []gtid, g gtid) bool {
+	return slices.ContainsFunc(list, func(s gtid) bool { return s.domain == g.domain && s.server == g.server && s.seq >= g.seq })
+}
+
+func (l *gtidList) add(g gtid) {
+	for i, s := range *l {
+		if s.domain == g.domain && s.server == g.server {
+			(*l)[i] = g
+			return
+		}
+	}
+	*l = append(*l, g)
+}
+
+// with is both, the later one's where both have a server.
+func (l gtidList) with(later gtidList) gtidList {
+	all := slices.Clone(l)
+	for _, g := range later {
+		all.add(g)
+	}
+	return all
+}
+
+func (l gtidList) String() string {
+	parts := make([]string, len(l))
+	for i, g := range l {
+		parts[i] = g.String()
+	}
+	return strings.Join(parts, ",")
+}
+
+func (l gtidList) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
+func (l *gtidList) UnmarshalText(text []byte) (err error) {
+	*l, err = parseMariaList(string(text))
+	return err
+}
+
 // parseMariaSet reads domain-server-sequence, separated by commas.
 func parseMariaSet(text string) (mariaSet, error) {
 	all, err := parseMariaList(text)

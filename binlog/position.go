@@ -34,6 +34,8 @@ type position struct {
 	Layout     layouts        `json:"layout,omitempty"` // of the tables at the position, where the log doesn't tell all
 	Tables     []string       `json:"tables,omitempty"` // of the file, then
 	Ghosts     []ghosts       `json:"ghosts,omitempty"` // MySQL: of the set
+	Logged     gtidList       `json:"logged,omitempty"` // MariaDB: what the log that was read had up to here
+	Since      string         `json:"since,omitempty"`  // MariaDB: the set when that was first asked
 
 	proven bool // that File and Pos are in the log that they were read from
 }

@@ -100,6 +100,7 @@ func (h *session) executed() (executed, purged *mysqlSet, err error) {
 func (h *session) moved(pos *position) {
 	h.log.Warn("server has changed", "server_uuid", h.srv.uuid, "was", pos.ServerUUID, "position", pos.String())
 	pos.ServerUUID, pos.Anchor, pos.File, pos.Pos, pos.Began = h.srv.uuid, nil, "", 0, 0
+	pos.Logged, pos.Since = nil, ""
 }
 
 // ghosts are transactions that we published and the promoted server never got, though it may give their numbers to others.

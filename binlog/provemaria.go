@@ -140,11 +140,6 @@ func (p *position) lastFile() string {
 const behindRemedy = "a failover lost what was published already, the server was restored from a backup, or numbers were used again (gtid_strict_mode = 0): " +
 	"compare it with Kafka, then " + acceptGap
 
-// listed reports whether a list of the last transactions covers g.
-func listed(list []gtid, g gtid) bool {
-	return slices.ContainsFunc(list, func(s gtid) bool { return s.domain == g.domain && s.server == g.server && s.seq >= g.seq })
-}
-
 // proveSuccessor: unrelated servers number alike, so another server is a successor only if it has our last
 // transaction with the time of its first change, and can't be the one that wrote it first.
 func (h *session) proveSuccessor(pos *position) error {
@@ -168,6 +163,9 @@ func (h *session) proveSuccessor(pos *position) error {
 		return err
 	case s.first != a.First:
 		return lost("mysql.wrong_source", wrongServer, "continue at %s of server %s: transaction %s of server %s is another one, of %s instead of %s", pos, pos.ServerUUID, g, h.srv.uuid, utc(s.first), utc(a.First))
+	}
+	if err := h.proveNoneErrant(pos); err != nil {
+		return err
 	}
 	h.moved(pos)
 	pos.Anchor = s.anchor()

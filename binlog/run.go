@@ -62,6 +62,9 @@ func (h *session) run(ctx context.Context, from outbox.Position, lost func(error
 	if err != nil {
 		return err
 	}
+	if err := h.noteLogged(pos); err != nil {
+		return err
+	}
 	if pos.Phase == phaseSnapshot {
 		if pos, err = h.snapshot(ctx, pos); err != nil {
 			return err

@@ -130,6 +130,9 @@ func (a *assembler) close() {
 	if !g.isZero() {
 		a.set.add(g)
 		a.settle(g)
+		if g.maria {
+			a.logged.add(g)
+		}
 		a.anchor = anchor{GTID: g.String(), File: a.tx.start.file, Pos: a.tx.start.pos, Created: a.created, When: a.tx.when, First: a.tx.first, Commit: a.tx.head.commit}
 	}
 	a.tx.open, a.done = false, a.here
