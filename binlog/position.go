@@ -21,7 +21,8 @@ const (
 type position struct {
 	Kind       kind           `json:"kind"`
 	Phase      string         `json:"phase"`
-	ServerUUID string         `json:"server_uuid"` // server_uid on MariaDB
+	ServerUUID string         `json:"server_uuid"`         // server_uid on MariaDB
+	ServerID   string         `json:"server_id,omitempty"` // MariaDB
 	GTID       string         `json:"gtid,omitempty"`
 	ByGTID     bool           `json:"by_gtid"` // an empty set is a position too
 	File       string         `json:"file,omitempty"`

@@ -99,7 +99,7 @@ func (h *session) executed() (executed, purged *mysqlSet, err error) {
 // moved: another server continues the history. Places in its files are its own.
 func (h *session) moved(pos *position) {
 	h.log.Warn("server has changed", "server_uuid", h.srv.uuid, "was", pos.ServerUUID, "position", pos.String())
-	pos.ServerUUID, pos.Anchor, pos.File, pos.Pos, pos.Began = h.srv.uuid, nil, "", 0, 0
+	pos.ServerUUID, pos.ServerID, pos.Anchor, pos.File, pos.Pos, pos.Began = h.srv.uuid, h.srv.id(), nil, "", 0, 0
 	pos.Logged, pos.Since = nil, ""
 }
 

@@ -28,7 +28,11 @@ func indexOf(files []place, name string) int {
 // same file shows when its first event comes: see stream.
 func (h *session) proveFile(pos *position) error {
 	if !h.sameServer(pos) {
-		return lost("mysql.wrong_source", wrongServer, "continue at %s of server %s: the server is %s, and places in files are each server's own", pos, pos.ServerUUID, h.srv.uuid)
+		remedy := wrongServer
+		if pos.Kind == mariaKind {
+			remedy += fmt.Sprintf("; or, if it is the server that was read, whose server_uid is a hash of port and network card: outferry offsets set NAME --file %s --pos %d --accept-gap", pos.File, pos.Pos)
+		}
+		return lost("mysql.wrong_source", remedy, "continue at %s of server %s: the server is %s, and places in files are each server's own", pos, pos.ServerUUID, h.srv.uuid)
 	}
 	files, err := h.logFiles()
 	if err != nil {

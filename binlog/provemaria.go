@@ -19,15 +19,14 @@ func (h *session) proveMaria(pos *position) error {
 	if err != nil {
 		return err
 	}
-	r, err := queryOne(h.cat, "SELECT @@GLOBAL.gtid_binlog_state")
-	if err != nil {
-		return transient("mysql.connection", "ask what the server has logged: %w", err)
-	}
-	state, err := parseMariaList(r[0])
+	state, err := h.binlogState()
 	if err != nil {
 		return err
 	}
-	same := h.sameServer(pos)
+	same, err := h.sameMaria(pos)
+	if err != nil {
+		return err
+	}
 	if same {
 		if err := h.provePlace(pos); err != nil || pos.proven {
 			return err
@@ -60,6 +59,50 @@ func (h *session) proveMaria(pos *position) error {
 	gone := func(g gtid) bool { return listed(purged, g) }
 	all := !slices.ContainsFunc(slices.Collect(maps.Values(ours)), func(g gtid) bool { return !gone(g) })
 	return h.proveAnchor(pos, gone, all)
+}
+
+// sameMaria tells whether the log that we read must be here. server_uid is a hash of port and network card: a server has another one
+// after a move to a new container or host, and unrelated servers may have the same. So where it or server_id differs, the log decides;
+// where both do, it is another server, whose log may be like ours to the byte if it is a replica.
+func (h *session) sameMaria(pos *position) (same bool, err error) {
+	uid, id := h.sameServer(pos), pos.ServerID == h.srv.id() || pos.ServerID == "" // of an older version
+	switch {
+	case uid && id: // then its log must show it: it may have been reset
+		same = true
+	case uid || id:
+		same, err = h.showsLog(pos)
+	}
+	if same && !uid {
+		h.log.Info("server has another server_uid, and the log that was read before", "server_uid", h.srv.uuid, "was", pos.ServerUUID)
+	}
+	if same {
+		pos.ServerUUID, pos.ServerID = h.srv.uuid, h.srv.id()
+	}
+	return same, err
+}
+
+// showsLog: the last transaction is at its place, or all that is processed ends at our place, in a file that was begun when ours was.
+func (h *session) showsLog(pos *position) (bool, error) {
+	a := pos.Anchor
+	if a == nil {
+		return false, nil
+	}
+	files, err := h.logFiles()
+	if err != nil {
+		return false, err
+	}
+	if ours, err := h.sameLog(pos, files); err != nil || !ours {
+		return false, err
+	}
+	if a.GTID != "" && a.Pos>>32 == 0 && indexOf(files, a.File) >= 0 {
+		return true, nil
+	}
+	i := indexOf(files, pos.File)
+	if !pos.hasPlace() || pos.GTID == "" || i < 0 || files[i].pos < pos.Pos {
+		return false, nil
+	}
+	set, err := h.setAt(place{pos.File, pos.Pos})
+	return set.String() == pos.GTID, err
 }
 
 // provePlace: in the log that we read, what follows our place follows what we have processed, whatever its numbers are.
@@ -140,25 +183,25 @@ func (p *position) lastFile() string {
 const behindRemedy = "a failover lost what was published already, the server was restored from a backup, or numbers were used again (gtid_strict_mode = 0): " +
 	"compare it with Kafka, then " + acceptGap
 
-// proveSuccessor: unrelated servers number alike, so another server is a successor only if it has our last
-// transaction with the time of its first change, and can't be the one that wrote it first.
+// proveSuccessor: unrelated servers number alike, so another server is a successor only if it has our last transaction with the time of
+// its first change, and can't be the one that wrote it first.
 func (h *session) proveSuccessor(pos *position) error {
 	a := pos.Anchor
 	if a == nil || a.GTID == "" || a.First == 0 {
-		return lost("mysql.wrong_source", wrongServer+"; or, if it is the successor: outferry offsets set NAME --gtid "+pos.GTID+" --accept-gap",
+		return lost("mysql.wrong_source", isSuccessor(pos),
 			"continue at %s of server %s: nothing shows that server %s is its successor", pos, pos.ServerUUID, h.srv.uuid)
 	}
 	g, err := parseMariaGTID(a.GTID)
 	if err != nil {
 		return err
 	}
-	if strconv.FormatUint(uint64(g.server), 10) == h.srv.vars["server_id"] {
-		return lost("mysql.wrong_source", wrongServer, "continue at %s of server %s: server %s has its server_id, %d", pos, pos.ServerUUID, h.srv.uuid, g.server)
+	if id := h.srv.id(); strconv.FormatUint(uint64(g.server), 10) == id {
+		return lost("mysql.wrong_source", wrongServer, "continue at %s of server %s: server %s has its server_id, %s, and another log", pos, pos.ServerUUID, h.srv.uuid, id)
 	}
 	s, err := h.findGroup(g)
 	switch {
 	case errors.Is(err, errNotSeen):
-		return lost("mysql.wrong_source", wrongServer, "continue at %s of server %s: look for %s in the log of server %s: %w", pos, pos.ServerUUID, g, h.srv.uuid, err)
+		return lost("mysql.wrong_source", isSuccessor(pos), "continue at %s of server %s: look for %s in the log of server %s: %w", pos, pos.ServerUUID, g, h.srv.uuid, err)
 	case err != nil:
 		return err
 	case s.first != a.First:
@@ -170,6 +213,11 @@ func (h *session) proveSuccessor(pos *position) error {
 	h.moved(pos)
 	pos.Anchor = s.anchor()
 	return nil
+}
+
+// isSuccessor is for a server that may be the right one, though nothing is left that shows it.
+func isSuccessor(pos *position) string {
+	return wrongServer + "; or, if it is the successor: outferry offsets set NAME --gtid " + pos.GTID + " --accept-gap"
 }
 
 // findGroup looks for a transaction from the youngest file on whose head does not count it among those before.

@@ -265,7 +265,7 @@ func (h *session) anchorAt(pos *position, end place) error {
 
 // identity is a position without a place: who and where.
 func (h *session) identity(phase string) *position {
-	return &position{Kind: h.srv.kind, Phase: phase, ServerUUID: h.srv.uuid, ByGTID: h.byGTID(), Tables: h.tableNames()}
+	return &position{Kind: h.srv.kind, Phase: phase, ServerUUID: h.srv.uuid, ServerID: h.srv.id(), ByGTID: h.byGTID(), Tables: h.tableNames()}
 }
 
 func (h *session) byGTID() bool { return h.srv.byGTID() && h.set.position != "file" }

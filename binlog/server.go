@@ -40,6 +40,14 @@ func askServer(c *client.Conn) (*server, error) {
 	return s, nil
 }
 
+// id is the server_id of MariaDB. MySQL's UUID needs no second name.
+func (s *server) id() string {
+	if s.kind == mariaKind {
+		return s.vars["server_id"]
+	}
+	return ""
+}
+
 // accountOf quotes what CURRENT_USER() says. A user's name may have an @, a host's has none.
 func accountOf(current string) string {
 	at := strings.LastIndexByte(current, '@')
