@@ -10,6 +10,40 @@ import (
 	"outferry/outbox"
 )
 
+// TestSwitchedToTheReplicaAndBack without a write in between, and from a replica that was read to its source.
+func TestSwitchedToTheReplicaAndBack(t *testing.T) {
+	each(t, func(t *testing.T, version string) {
+		m, r, d, f := withReplica(t, version)
+		d.Exec(t, insert("a1"))
+		f.wait(1)
+		f.stop()
+		r.CatchUp(t, m)
+		there := &servers.MySQLDatabase{Version: version, Name: d.Name, Port: r.Port}
+		g := resume(t, there, f.last)
+		g.begun()
+		g.stop()
+		b := resume(t, d, g.last)
+		d.Exec(t, insert("a2"))
+		if got := idsOf(b.wait(1)); got != "a2" {
+			t.Errorf("got %s", got)
+		}
+		b.stop()
+		r.CatchUp(t, m)
+		g = resume(t, there, b.last)
+		d.Exec(t, insert("a3"))
+		g.wait(1)
+		g.stop()
+		rebuilt := edited(t, g.last, func(m map[string]any) { m["anchor"].(map[string]any)["first"] = 1 })
+		if isMaria(version) { // MySQL goes by UUIDs
+			wantFault(t, resume(t, d, rebuilt).fault(), "mysql.wrong_source", outbox.PositionLost)
+		}
+		d.Exec(t, insert("a4"))
+		if got := idsOf(resume(t, d, g.last).wait(1)); got != "a4" {
+			t.Errorf("got %s", got)
+		}
+	})
+}
+
 // TestMovedServerIsTheSame: MariaDB's server_uid is a hash of port and network card.
 func TestMovedServerIsTheSame(t *testing.T) {
 	each(t, func(t *testing.T, version string) {

@@ -184,7 +184,7 @@ const behindRemedy = "a failover lost what was published already, the server was
 	"compare it with Kafka, then " + acceptGap
 
 // proveSuccessor: unrelated servers number alike, so another server is a successor only if it has our last transaction with the time of
-// its first change, and can't be the one that wrote it first.
+// its first change. The one that wrote it is a successor of a replica that we read; where we read it itself, its log would show it.
 func (h *session) proveSuccessor(pos *position) error {
 	a := pos.Anchor
 	if a == nil || a.GTID == "" || a.First == 0 {
@@ -195,7 +195,7 @@ func (h *session) proveSuccessor(pos *position) error {
 	if err != nil {
 		return err
 	}
-	if id := h.srv.id(); strconv.FormatUint(uint64(g.server), 10) == id {
+	if id := h.srv.id(); strconv.FormatUint(uint64(g.server), 10) == id && (pos.ServerID == id || pos.ServerID == "") {
 		return lost("mysql.wrong_source", wrongServer, "continue at %s of server %s: server %s has its server_id, %s, and another log", pos, pos.ServerUUID, h.srv.uuid, id)
 	}
 	s, err := h.findGroup(g)
