@@ -63,6 +63,8 @@ func TestMetadataThatIsTakenBackIsNoticed(t *testing.T) {
 		d.Exec(t, insert("a1"))
 		f.wait(1)
 		d.Exec(t, "SET sql_log_bin = 0; "+swapNames)
-		f.until("a position with another layout", func() bool { return strings.Contains(string(f.last), `"aggregatetype","varchar","varchar(255)","utf8mb4"],["aggregateid"`) })
+		f.until("a position with another layout", func() bool {
+			return strings.Contains(string(f.last), `"aggregatetype","varchar","varchar(255)","utf8mb4"],["aggregateid"`)
+		})
 	})
 }
