@@ -98,7 +98,8 @@ func setUp(c *client.Conn) error {
 		"SET NAMES utf8mb4",
 		"SET SESSION time_zone = '+00:00', SESSION sql_mode = '', SESSION net_write_timeout = 3600, SESSION autocommit = 1",
 		"SET SESSION sql_select_limit = 18446744073709551615, SESSION sql_big_selects = 1",
-		fmt.Sprintf("SET SESSION lock_wait_timeout = %d", max(1, int(c.ReadTimeout.Seconds())/2)), // the server says so before its silence would
+		// Longer than we wait, since MariaDB's catalog shows no columns of a table that it has waited for in vain.
+		fmt.Sprintf("SET SESSION lock_wait_timeout = %d", 2*int(c.ReadTimeout.Seconds()+1)),
 		"SET SESSION wait_timeout = @@SESSION.wait_timeout + 60 /*!80000 , SESSION max_execution_time = 0 */ /*M!100101 , SESSION max_statement_time = 0 */ " +
 			"/*!80030 , SESSION show_gipk_in_create_table_and_information_schema = ON */ " +
 			"/*M!100300 , SESSION idle_transaction_timeout = 0, SESSION idle_readonly_transaction_timeout = 0 */",
