@@ -170,6 +170,7 @@ func (a *Admin) Nearest(pos outbox.Position) (outbox.Position, error) {
 		return nil, err
 	}
 	p.Phase, p.Part, p.Snapshot, p.Layout = phaseStream, nil, nil, nil // the layout of what is purged
+	p.Logged, p.Since = nil, ""                                        // nobody has read what is purged
 	files, err := a.h.logFiles()
 	if err != nil {
 		return nil, err

@@ -110,9 +110,13 @@ func (e *errants) readFile(file string) error {
 		return nil
 	}
 	from := place{file, 4}
-	err := e.lookFault(e.readOn(from, func(w *wire) error { return e.read(w, from) }))
-	if errors.Is(err, errNotSeen) { // the end of the log
+	err := e.readOn(from, func(w *wire) error { return e.read(w, from) })
+	var se *serverError
+	if errors.As(err, &se) && se.code == 0 || torn(err) { // the end of the log, or of all that the file has
 		return nil
+	}
+	if err = e.lookFault(err); errors.Is(err, errNotSeen) {
+		err = transient("mysql.connection", "look for what this server alone has, in %s: %w", file, err)
 	}
 	return err
 }
