@@ -174,7 +174,7 @@ func (h *session) begin(ctx context.Context, from outbox.Position) (*position, e
 		h.log.Info("the snapshot is published already, and source.snapshot asks for nothing more")
 	}
 	if pos.Tables != nil {
-		outbox.WarnOfOthers(h.log, h.tableNames(), pos.Tables, pos.String())
+		outbox.WarnOfTables(h.log.Warn, h.tableNames(), pos.Tables, pos.String())
 	}
 	return pos, nil
 }

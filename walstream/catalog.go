@@ -120,7 +120,7 @@ func (h *session) own(pos *position) {
 	}
 	if known != nil {
 		maps.Copy(known, pos.Tables)
-		outbox.WarnOfOthers(h.log, slices.Sorted(maps.Keys(h.oids)), slices.Sorted(maps.Keys(known)), pos.LSN.String())
+		outbox.WarnOfTables(h.log.Warn, slices.Sorted(maps.Keys(h.oids)), slices.Sorted(maps.Keys(known)), pos.LSN.String())
 	}
 	h.tables = pos.Tables
 	for _, oids := range pos.Tables {
