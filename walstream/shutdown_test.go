@@ -53,3 +53,25 @@ func TestServerStopsWhileNobodyTakesRows(t *testing.T) {
 		}
 	}
 }
+
+// TestServerStopsWhileNothingIsPublished: it asks for answers without a pause until all of its log is confirmed, which is at the
+// next heartbeat. So does one with a short wal_sender_timeout, and the publication is looked at all the same.
+func TestServerStopsWhileNothingIsPublished(t *testing.T) {
+	walstream.CheckPublicationEvery(t, 200*time.Millisecond)
+	own := servers.StartPostgres(t, servers.PostgresOptions{Settings: []string{"wal_sender_timeout = 1s"}})
+	r := rig(t, own.Database(t))
+	r.Config.Source.HeartbeatInterval = time.Hour
+	at := r.Begun(t)
+	rd := r.Start(t, at, false, true)
+	r.Exec(t, "INSERT INTO outbox VALUES ('a', 'o', 'k', 't', '{}')")
+	rd.Until("the row", func(f *sourcetest.Feed) bool { return len(f.IDs) == 1 })
+	r.Exec(t, "CREATE TABLE busy AS SELECT generate_series(1, 10000)")
+	own.Stop()
+	wantFault(t, rd.Fault(), "pg.connection", outbox.Transient)
+	own.Start()
+	rd = r.Start(t, rd.Feed.Last(), false, true)
+	r.Exec(t, "INSERT INTO outbox VALUES ('b', 'o', 'k', 't', '{}')")
+	rd.Until("the next row", func(f *sourcetest.Feed) bool { return len(f.IDs) == 1 })
+	r.Exec(t, "ALTER PUBLICATION "+r.Config.Source.Postgres.Publication+" DROP TABLE outbox")
+	wantFault(t, rd.Fault(), "pg.publication_changed", outbox.PositionLost)
+}

@@ -317,11 +317,8 @@ func (st *stream) upkeep(ctx context.Context) error {
 		return ctx.Err()
 	}
 	now := time.Now()
-	since := now.Sub(st.status)
-	if since < st.beat() {
-		return nil
-	}
-	if since >= st.keepalive || lsn(st.confirmed.Load()) != st.statusLSN {
+	since := now.Sub(st.status) // answers count too, of which a server that shuts down asks for one after another
+	if since >= st.keepalive || since >= st.beat() && lsn(st.confirmed.Load()) != st.statusLSN {
 		if err := st.sendStatus(now.Sub(st.heard) >= st.keepalive); err != nil {
 			return err
 		}
