@@ -212,7 +212,7 @@ func (h *session) dumpFault(err error, pos *position, started bool) error {
 		return lost("mysql.log_purged", acceptGap, "continue at %s: the server refuses: %w", pos, err)
 	case code == 1236 && !started:
 		return lost("mysql.log_reset", restoredRemedy, "continue at %s: the server refuses: %w", pos, err)
-	case code == 1227 || code == 1045 || code == 1142:
+	case code == 1227 || code == 1045 || code == 1142 || code == 1143:
 		return h.denied(err, h.srv)
 	}
 	return transient("mysql.connection", "read the log: %w", err)

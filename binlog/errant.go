@@ -9,11 +9,28 @@ import (
 
 // noteLogged: what the log has had tells at a failover what only the next server has.
 func (h *session) noteLogged(pos *position) error {
-	if pos.Kind != mariaKind || !pos.ByGTID || pos.Since != "" {
+	if pos.Kind != mariaKind || !pos.ByGTID || pos.Since != "" || pos.Logged != nil {
 		return nil
 	}
-	state, err := h.binlogState()
-	pos.Logged, pos.Since = state, pos.GTID
+	since, err := parseMariaSet(pos.GTID)
+	if err != nil {
+		return err
+	}
+	r, err := queryOne(h.cat, "SELECT @@GLOBAL.gtid_slave_pos")
+	if err != nil {
+		return transient("mysql.connection", "ask what the server has replicated: %w", err)
+	}
+	applied, err := parseMariaList(r[0])
+	if err != nil {
+		return err
+	}
+	for _, g := range applied { // of domains that the log does not have, as one that was restored from another's backup
+		if _, has := since[g.domain]; !has {
+			since.add(g)
+		}
+	}
+	pos.Since = since.String()
+	pos.Logged, err = h.binlogState()
 	return err
 }
 
@@ -44,7 +61,7 @@ type errants struct {
 }
 
 func (h *session) proveNoneErrant(pos *position) error {
-	if pos.Since == "" { // a position of before that was noted
+	if pos.Since == "" && pos.Logged == nil { // a position of before that was noted
 		return nil
 	}
 	since, err := parseMariaSet(pos.Since)

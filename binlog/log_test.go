@@ -67,7 +67,7 @@ func newReplay(k kind, packets []byte, table string) *replay {
 	r.wire = newWire(in.Read, func() error { return nil })
 	pool := outbox.NewPool(8 << 20)
 	r.asm = &assembler{set: newGTIDSet(k), byGTID: true, ours: map[string]bool{table: true}, maxEvent: 16 << 20, updates: true,
-		shaper: &shaper{kind: k, key: func(table string) string { return table }, charsets: charsets{8: {"latin1", 1}, 33: {"utf8mb3", 3}, 45: {"utf8mb4", 4}, 46: {"utf8mb4", 4}, 63: {"binary", 1}, 255: {"utf8mb4", 4}, 2304: {"utf8mb4", 4}},
+		shaper: &shaper{kind: k, told: func(string) {}, key: func(table string) string { return table }, charsets: charsets{8: {"latin1", 1}, 33: {"utf8mb3", 3}, 45: {"utf8mb4", 4}, 46: {"utf8mb4", 4}, 63: {"binary", 1}, 255: {"utf8mb4", 4}, 2304: {"utf8mb4", 4}},
 			uuid:  func(string) (swap, bool) { return inOrder, false },
 			learn: func(*tableMap) error { return errors.New("no catalog here") },
 			codes: map[string]codes{}, ask: func(string, int) (codes, error) { return nil, errors.New("no server here") }},

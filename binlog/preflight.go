@@ -159,7 +159,7 @@ func isDenied(err error) bool {
 
 // denied turns the server's refusal into the statement that lifts it.
 func (s *Source) denied(err error, srv *server) error {
-	if !isDenied(err) {
+	if f := (*outbox.Fault)(nil); errors.As(err, &f) || !isDenied(err) {
 		return err
 	}
 	return s.missing("REPLICATION SLAVE, "+clientGrant(srv), srv, err)

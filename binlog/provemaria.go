@@ -196,7 +196,7 @@ func (h *session) proveSuccessor(pos *position) error {
 		return err
 	}
 	if id := h.srv.id(); strconv.FormatUint(uint64(g.server), 10) == id && (pos.ServerID == id || pos.ServerID == "") {
-		return lost("mysql.wrong_source", wrongServer, "continue at %s of server %s: server %s has its server_id, %s, and another log", pos, pos.ServerUUID, h.srv.uuid, id)
+		return lost("mysql.wrong_source", isSuccessor(pos), "continue at %s of server %s: server %s has its server_id, %s, and another log", pos, pos.ServerUUID, h.srv.uuid, id)
 	}
 	s, err := h.findGroup(g)
 	switch {

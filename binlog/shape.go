@@ -52,6 +52,7 @@ type shaper struct {
 	layouts layouts                   // in force where the log is read
 	certain place                     // no change of them up to here
 	learn   func(*tableMap) error     // what they are where rows of this table stand
+	told    func(metadata string)     // binlog_row_metadata, as the last rows show it
 }
 
 func (s *shaper) shape(body []byte) (*shape, error) {
@@ -80,6 +81,7 @@ func (s *shaper) shape(body []byte) (*shape, error) {
 // unsaid is taken: the rest of the catalog may be younger.
 func (s *shaper) known(t *tableMap) ([]catalogColumn, error) {
 	none := make([]catalogColumn, len(t.columns))
+	s.told(t.metadata())
 	if !s.incomplete(t) {
 		return none, nil
 	}

@@ -123,7 +123,7 @@ func (h *session) lookFault(err error) error {
 		return fmt.Errorf("%w: the server finds no event there", errNotSeen)
 	case code == 0 || code == 1220:
 		return fmt.Errorf("%w: %w", errNotSeen, err)
-	case code == 1227 || code == 1045 || code == 1142:
+	case code == 1227 || code == 1045 || code == 1142 || code == 1143:
 		return h.denied(err, h.srv)
 	}
 	return transient("mysql.connection", "look at the log: %w", err)

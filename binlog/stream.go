@@ -129,12 +129,8 @@ func (h *session) newAssembler(pos *position) (*assembler, error) {
 	}
 	a.shaper = &shaper{kind: h.srv.kind, charsets: h.srv.charsets, uuid: h.uuidColumns, codes: map[string]codes{}, ask: h.codesOf,
 		key: h.srv.key, layouts: h.storedLayouts(pos, a.ours)}
-	a.shaper.learn = func(rows *tableMap) error {
-		if !rows.named {
-			h.srv.vars["binlog_row_metadata"] = "MINIMAL" // since we connected
-		}
-		return h.learn(a, a.tx.start, rows)
-	}
+	a.shaper.learn = func(rows *tableMap) error { return h.learn(a, a.tx.start, rows) }
+	a.shaper.told = func(metadata string) { h.srv.vars["binlog_row_metadata"] = metadata } // it may have changed since we connected
 	a.altered = h.altered
 	a.brought = h.warnOfBrought
 	a.reshaped = func() error { return h.learn(a, a.here, nil) }
@@ -225,7 +221,7 @@ func (st *stream) broken(err error) error {
 		return st.ctx.Err()
 	case torn(err):
 		err = st.tear()
-	case errors.As(err, &se):
+	case errors.As(err, &se) && !errors.As(err, &f):
 		err = st.dumpFault(err, &st.pos, st.started)
 	case errors.Is(err, errChecksum):
 		err = transient("mysql.checksum", "read the log after %s: %w", st.asm.here, err)

@@ -79,6 +79,17 @@ func tableMapName(body []byte) (id uint64, schema, table []byte, rest cursor) {
 	return id, schema, table, c
 }
 
+// metadata is the binlog_row_metadata that it was written under.
+func (t *tableMap) metadata() string {
+	switch {
+	case t.named:
+		return "FULL"
+	case t.sign || t.charset || t.kind == mysqlKind:
+		return "MINIMAL"
+	}
+	return "NO_LOG"
+}
+
 func decodeTableMap(body []byte, k kind) (*tableMap, error) {
 	id, schema, table, c := tableMapName(body)
 	t := &tableMap{id: id, schema: schema, table: table, kind: k}

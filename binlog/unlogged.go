@@ -67,7 +67,9 @@ func (s *server) untold(columns []catalogColumn) (out []catalogColumn) {
 		u := catalogColumn{name: c.name}
 		switch c.dataType {
 		case "binary", "uuid", "inet6", "inet4":
-			u.dataType = c.dataType
+			if metadata != "FULL" || c.dataType != "binary" || c.columnType == "binary(16)" || c.columnType == "binary(4)" { // as long as the others
+				u.dataType = c.dataType
+			}
 		case "time", "datetime", "timestamp", "decimal":
 			u.columnType, _, _ = strings.Cut(c.columnType, " ")
 		case "enum", "set":

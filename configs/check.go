@@ -179,6 +179,9 @@ func (c *checker) use(a address) {
 		{"source.tls.cert_file", &s.TLS.CertFile, a.tls.CertFile},
 		{"source.tls.key_file", &s.TLS.KeyFile, a.tls.KeyFile},
 	} {
+		if t.path == "source.tls.mode" && t.value == "disable" && c.shared[t.path] && *t.field != t.value && !c.beside(t.path) {
+			c.warnf("source.url", "take it out of the url for that of defaults", "no TLS, where defaults say %s", *t.field)
+		}
 		if t.value != "" && !c.beside(t.path) {
 			*t.field = t.value
 		}

@@ -12,7 +12,7 @@ import (
 // TestASnapshotHasOneWriter: nobody reads the slot while it is published, so whoever was fenced sees only in the record that
 // somebody works.
 func TestASnapshotHasOneWriter(t *testing.T) {
-	pipeline.StandAsideFor(t, 500*time.Millisecond)
+	pipeline.StandAsideFor(t, 3*time.Second)
 	r := newRig(t, "commit: {rows: 100}\n")
 	const rows = 60_000
 	r.db.Exec(t, "INSERT INTO outbox SELECT i::text, 'a', 'k', 't', repeat('x', 2000) FROM generate_series(1, $1::int) i", rows)

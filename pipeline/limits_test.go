@@ -29,6 +29,24 @@ func TestTheLimitOfTopicsHoldsInEachSession(t *testing.T) {
 	}
 }
 
+// TestTheLimitOfTopicsHoldsWhereNothingLands: all of them are of one transaction.
+func TestTheLimitOfTopicsHoldsWhereNothingLands(t *testing.T) {
+	r := newRig(t, "")
+	r.cfg.Kafka.Topics.Limit = 2
+	run := r.start()
+	r.insert("first", "a", "{}")
+	r.consume("a", 1)
+	r.db.Exec(t, `INSERT INTO outbox SELECT n::text, 'b' || n, 'key', 'created', '{}' FROM generate_series(1, 5) n`)
+	for range 3 {
+		wantFault(t, run.wait(), "row.topics_limit", 1)
+		run = r.start()
+	}
+	wantFault(t, run.wait(), "row.topics_limit", 1)
+	if n := r.record().Topics; n != 2 {
+		t.Errorf("%d topics are said to be made", n)
+	}
+}
+
 // TestALargeTransactionIsMeasuredAlone: what is committed with it, and lies before it, makes it no larger.
 func TestALargeTransactionIsMeasuredAlone(t *testing.T) {
 	r := newRig(t, "commit: {interval: 30s}\n")

@@ -20,8 +20,10 @@ import (
 
 	"outferry/configs"
 	"outferry/internal/logging"
+	"outferry/offsets"
 	"outferry/outbox"
 	"outferry/status"
+	"outferry/walstream"
 )
 
 // Source is where rows come from: a PostgreSQL slot, a MySQL or MariaDB binlog.
@@ -193,23 +195,38 @@ func (p *Pipeline) pause(ctx context.Context, err error) bool {
 	return true
 }
 
-// replaced reports whether the newest record is not ours.
+// replaced reports whether somebody else has written since we did.
 func (p *Pipeline) replaced(ctx context.Context) bool {
 	rec := p.peek(ctx)
-	return rec != nil && rec.Instance != p.instance
+	return rec != nil && rec.Instance != p.instance && rec.Seq > p.seen.seq
 }
 
 // standAside waits until whoever took over has written nothing for a while; false when ctx ended meanwhile. While a snapshot
-// of PostgreSQL is published the database does not show that somebody works: nobody reads the slot.
+// of PostgreSQL is published the database does not show that somebody works: nobody reads the slot, and its rows may have to be
+// sorted before the first one comes.
 func (p *Pipeline) standAside(ctx context.Context) bool {
-	for last := p.peek(ctx); p.wait(ctx, jitter(fencedWait)); {
+	last, quiet := p.peek(ctx), 0
+	for p.wait(ctx, jitter(fencedWait)) {
 		now := p.peek(ctx)
-		if last == nil || now == nil || now.Seq == last.Seq {
+		if last == nil || now == nil {
+			return true
+		}
+		if quiet++; now.Seq != last.Seq {
+			quiet = 0
+		}
+		if quiet >= quietLooks(now) {
 			return true
 		}
 		last = now
 	}
 	return false
+}
+
+func quietLooks(rec *offsets.Record) int {
+	if at, err := walstream.ParsePlace(rec.Source()); err == nil && at.Snapshotting() {
+		return 12 // a minute
+	}
+	return 1
 }
 
 // wait tells health now and then that it is no more than that.

@@ -17,6 +17,7 @@ const standbyLook = 5 * time.Second
 type seen struct {
 	record    bool  // it has read or written one, or watched another instance that had one
 	looked    bool  // tombstone is known
+	seq       int64 // of the newest record that it has read or written
 	fences    int   // of its own: until it has seen a record, none of them committed
 	topics    int   // that its sessions have made, with those before it
 	tombstone int64 // offset of the tombstone that was there when it first looked; 0: none

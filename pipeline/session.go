@@ -99,8 +99,8 @@ func (f *ferry) load(ctx context.Context) error {
 			Err:    fmt.Errorf("router, encoding or tables changed while a large database transaction is published in part"),
 			Remedy: "start with the former settings until it is through, then change them"}
 	}
-	f.sink.Made = max(f.sink.Made, rec.Topics)
-	f.rec.Seq, f.rec.Events, f.rec.Position, f.rec.Partial = rec.Seq, rec.Events, rec.Position, rec.Partial
+	f.sink.Made, f.seen.seq = max(f.sink.Made, rec.Topics), rec.Seq
+	f.rec.Seq, f.rec.Events, f.rec.Topics, f.rec.Position, f.rec.Partial = rec.Seq, rec.Events, rec.Topics, rec.Position, rec.Partial
 	return nil
 }
 

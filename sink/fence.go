@@ -57,13 +57,18 @@ func (s *Sink) Describe(ctx context.Context) {
 	}
 }
 
-// manyEpochs is more than first starts need that end behind the fence, each in a process of its own, as where an administrator's slot is
-// waited for over a weekend. With transaction.version 2 each transaction takes an epoch, with 1 each start.
-const manyEpochs = 10_000
+// manyEpochs is more than a pipeline's first start would need: with transaction.version 2 each transaction takes an epoch, with 1
+// each start. Where nothing but starts is seen, each in a process of its own, there may be as many as a supervisor makes of them
+// in a weekend in which an administrator's slot is waited for.
+const manyEpochs, manyStarts = 100, 10_000
 
 // HasCommitted reports whether the transactional id committed before this client took it over. Each commit holds
 // an offset record, so it is a witness of one that outlives the offsets topic. A broker that can't say is none. Of its
 // epochs the idle ones are those of clients that took it over and committed nothing.
 func (s *Sink) HasCommitted(idle int) bool {
-	return s.before.committed() || int(s.before.epoch)-idle >= manyEpochs
+	many := manyEpochs
+	if s.before.state == "Empty" {
+		many = manyStarts
+	}
+	return s.before.committed() || int(s.before.epoch)-idle >= many
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -82,6 +83,8 @@ func (s *Sink) Hangs(ctx context.Context, r *kgo.Record) bool {
 	return err == nil && slices.ContainsFunc(found, func(h hanging) bool { return h.start <= r.Offset })
 }
 
+const besideTimeout = 5 * time.Second // for topics that are hardly ours
+
 // hangingEvents looks through the topics whose name begins as router.topic does. Where it begins with the route
 // itself these are all there are, and one that can't be asked is passed over; so are others, to which values lead
 // that the pattern of the file does not match.
@@ -108,6 +111,8 @@ func (s *Sink) hangingEvents(ctx context.Context, producer int64) ([]hanging, er
 		return found, nil
 	}
 	if s.cfg.Router.TopicPattern != configs.AnyRoute {
+		ctx, cancel := context.WithTimeout(ctx, besideTimeout)
+		defer cancel()
 		beside, _ := s.hanging(ctx, producer, others)
 		found = append(found, beside...)
 	}

@@ -95,8 +95,23 @@ func (a *Admin) Stand(ctx context.Context, former outbox.Position, at LSN) (outb
 	if _, err := a.Continue(ctx, a.At(at)); err != nil {
 		return nil, err
 	}
-	p := a.h.identity(phaseStream)
-	p.LSN, p.Published = at, a.h.published
+	return a.known(former, a.At(at))
+}
+
+// Known is a position from elsewhere, which a start would go on at, with what Stand knows.
+func (a *Admin) Known(ctx context.Context, former, pos outbox.Position) (outbox.Position, error) {
+	if _, err := a.Continue(ctx, pos); err != nil {
+		return nil, err
+	}
+	return a.known(former, pos)
+}
+
+func (a *Admin) known(former, pos outbox.Position) (outbox.Position, error) {
+	p, err := parsePosition(pos)
+	if err != nil || p.Published != nil {
+		return pos, err
+	}
+	p.Published = a.h.published
 	if was, err := parsePosition(former); err == nil && was.Phase == phaseStream && was.SystemID == p.SystemID && was.Database == p.Database {
 		p.Tables = was.Tables
 	}

@@ -11,6 +11,7 @@ import (
 type relation struct {
 	table   *outbox.Table // nil: not one of ours
 	convert []int         // columns whose text must change to be canonical
+	renamed string        // what one of ours is called here, where the file does not call it so
 }
 
 // assembler turns pgoutput messages into rows. It does no I/O: a relation's kinds come from describe.
@@ -112,13 +113,13 @@ func (a *assembler) relation(d *decoder) error {
 		return fmt.Errorf("read RELATION: %w", err)
 	}
 	table, err := a.describe(m)
-	if err == errRenamed && !a.skip {
-		return a.renamed(m)
-	}
 	if err != nil && err != errRenamed {
 		return err
 	}
 	r := &relation{table: table}
+	if err == errRenamed {
+		r.renamed = m.schema + "." + m.name
+	}
 	if table != nil {
 		for i := range table.Columns {
 			if !a.raw && !isCanonical(&table.Columns[i]) {
@@ -135,9 +136,9 @@ func (a *assembler) relation(d *decoder) error {
 var errRenamed = errors.New("a table of ours has another name")
 
 // renamed is the fault for a row of a table of ours under another name.
-func (a *assembler) renamed(m relationMessage) error {
+func (a *assembler) renamed() error {
 	return lost("pg.table_renamed", "name it in source.tables; or start over with outferry offsets reset NAME; or, when it has its name again, pass this transaction by: "+a.tx.passBy(),
-		fmt.Errorf("transaction %d at %s: a table of source.tables is called %s.%s here", a.tx.xid, a.tx.final, m.schema, m.name))
+		fmt.Errorf("transaction %d at %s: a table of source.tables is called %s here", a.tx.xid, a.tx.final, a.last.renamed))
 }
 
 // row adds an inserted or updated row of our tables to the batch.
@@ -149,6 +150,9 @@ func (a *assembler) row(b *outbox.Batch, d *decoder, op outbox.Op) error {
 			return fmt.Errorf("row of relation %d, which was not announced", oid)
 		}
 		a.lastOID, a.last = oid, r
+	}
+	if a.last.renamed != "" && op == outbox.Insert && !a.skip {
+		return a.renamed()
 	}
 	if a.last.table == nil || a.skip {
 		return nil

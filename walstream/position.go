@@ -1,6 +1,7 @@
 package walstream
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -39,6 +40,26 @@ type position struct {
 type tables map[string][]uint32
 
 const mostTables = 16 // of a name
+
+// UnmarshalJSON takes the one number of older versions too.
+func (t *tables) UnmarshalJSON(text []byte) error {
+	var lists map[string]json.RawMessage
+	if err := json.Unmarshal(text, &lists); err != nil {
+		return err
+	}
+	*t = tables{}
+	for name, list := range lists {
+		if !bytes.HasPrefix(list, []byte("[")) {
+			list = fmt.Appendf(nil, "[%s]", list)
+		}
+		var oids []uint32
+		if err := json.Unmarshal(list, &oids); err != nil {
+			return err
+		}
+		(*t)[name] = oids
+	}
+	return nil
+}
 
 // take notes that a table has a name.
 func (t tables) take(name string, oid uint32) {

@@ -213,9 +213,15 @@ func (h *session) seeUpdates(ctx context.Context) error {
 		h.log.Warn(unseen, "publication", pub, "code", "pg.no_replica_identity", "remedy", identityRemedy+orNot)
 		return nil
 	}
-	if h.cfg.Source.Postgres.Create && h.isOfOurTables(state) && h.publish(ctx, state, operations) == nil {
-		h.log.Info("updates are published from now on", "publication", pub)
-		return h.restamp(ctx)
+	if h.cfg.Source.Postgres.Create && h.isOfOurTables(state) {
+		err := h.publish(ctx, state, operations)
+		if err == nil {
+			h.log.Info("updates are published from now on", "publication", pub)
+			return h.restamp(ctx)
+		}
+		if passes(err) {
+			return transient("pg.connection", "alter publication %s: %w", pub, plain(err))
+		}
 	}
 	h.log.Warn(unseen, "publication", pub, "code", "pg.updates_unpublished", "remedy", fmt.Sprintf("stop the pipeline and run as the publication's owner: ALTER PUBLICATION %s SET (publish = '%s'); then outferry offsets set %s --accept-gap%s",
 		quoteIdent(pub), operations, h.cfg.Name, orNot))

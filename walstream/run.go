@@ -145,7 +145,7 @@ func (h *session) stream(ctx context.Context, pos *position) error {
 	if h.opt.Phase != nil {
 		h.opt.Phase(phaseStream)
 	}
-	w := &watch{session: h}
+	w := &watch{session: h, slot: time.Now().Add(statusEvery - slotEvery)} // not before the first rows
 	sleep, err := transport.Napper(conn)
 	if err != nil {
 		return err

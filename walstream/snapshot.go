@@ -143,7 +143,11 @@ func (sn *snapshotReader) table(ctx context.Context, index int, state tableState
 	if err := sn.enter(index, t, by); err != nil {
 		return err
 	}
-	if err := sn.declare(ctx, state, selectSQL(t, state.tableName, order, keys, sn.pos.Snapshot.Key)); err != nil {
+	filled, err := sn.filled(ctx, t, state)
+	if err != nil {
+		return err
+	}
+	if err := sn.declare(ctx, state, selectSQL(t, state.tableName, order, filled, sn.pos.Snapshot.Key)); err != nil {
 		return err
 	}
 	fetch := fmt.Sprintf("FETCH %d FROM outferry", sn.cfg.Source.SnapshotRows)
@@ -280,17 +284,29 @@ func (sn *snapshotReader) order(t *outbox.Table, keys []int) []int {
 	return order
 }
 
-// selectSQL reads a table in order, after the key of the last published row, which each row repeats at its end. Of columns
-// beside the primary key the catalog's NOT NULL is not believed: one that is NOT VALID, or that of a domain, leaves NULLs in
-// the table, and behind a NULL nothing is greater.
-func selectSQL(t *outbox.Table, name tableName, order, keys []int, after []string) string {
+// filled returns the names of the columns that hold no NULL. A domain's NOT NULL may leave some in the table.
+func (sn *snapshotReader) filled(ctx context.Context, t *outbox.Table, state tableState) ([]string, error) {
+	rows, err := query(ctx, sn.cat, "SELECT a.attname FROM pg_attribute a WHERE "+notNull+" AND a.attnum > 0 AND a.attrelid = "+state.oid)
+	if err != nil {
+		return nil, transient("pg.connection", "look for NOT NULL columns of %s: %w", t, plain(err))
+	}
+	var names []string
+	for _, r := range rows {
+		names = append(names, r[0])
+	}
+	return names, nil
+}
+
+// selectSQL reads a table in order, after the key of the last published row, which each row repeats at its end. Behind a NULL
+// nothing is greater, so a timestamp that may be one is no plain column.
+func selectSQL(t *outbox.Table, name tableName, order []int, filled, after []string) string {
 	var cols, by, last []string
 	for _, c := range t.Columns {
 		cols = append(cols, quoteIdent(c.Name))
 	}
 	for _, i := range order {
 		column := quoteIdent(t.Columns[i].Name)
-		if !slices.Contains(keys, i) { // a timestamp
+		if !slices.Contains(filled, t.Columns[i].Name) {
 			column = "coalesce(" + column + ", '-infinity')"
 		}
 		by = append(by, column)
