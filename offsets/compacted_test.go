@@ -4,24 +4,15 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kgo"
 
+	"outferry/internal/fakebroker"
 	"outferry/offsets"
 )
 
 // After compaction most offsets hold nothing, the newest ones among them.
 func TestRecordIsFoundInACompactedPartition(t *testing.T) {
-	c, err := kfake.NewCluster(kfake.NumBrokers(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	client, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
+	c := fakebroker.Start(t)
+	client := fakebroker.Client(t, c)
 	r := &rig{Store: &offsets.Store{Topic: "offsets", Pipeline: "posts", Group: "posts", Client: client}, adm: kadm.NewClient(client)}
 	r.make(t, "compact").open(t)
 	r.put(t, "posts", record(1))

@@ -10,15 +10,12 @@ import (
 func TestRowTooLargeForTheSourceStopsBehindWhatPrecedesIt(t *testing.T) {
 	r := newRig(t, "")
 	r.cfg.Source.MaxRow = 64 << 10
-	run := r.start()
-	r.insert("first", "order", "{}")
-	r.consume("order", 1)
-	run.stop()
+	r.begin()
 	for i := range 200 {
 		r.insert(fmt.Sprint("good-", i), "order", "{}")
 	}
 	r.insert("large", "order", strings.Repeat("x", 100<<10))
-	run = r.start()
+	run := r.start()
 	wantFault(t, run.wait(), "row.too_large", 1)
 	if got := ids(r.consume("order", 201)); got[200] != "good-199" {
 		t.Errorf("the last row is %s", got[200])

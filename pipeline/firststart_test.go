@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-	"github.com/twmb/franz-go/pkg/kfake"
 
 	"outferry/configs"
+	"outferry/internal/fakebroker"
 	"outferry/outbox"
 	"outferry/sink"
 	"outferry/status"
@@ -66,12 +66,7 @@ func TestOneAtATimeLastsUntilRowsCame(t *testing.T) {
 // onKfake is a pipeline whose brokers are a fake one, and whose source is none.
 func onKfake(t *testing.T) *Pipeline {
 	t.Helper()
-	c, err := kfake.NewCluster(kfake.NumBrokers(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	text := fmt.Sprintf("name: posts\nsource: {url: postgres://outferry@localhost/app, tables: [public.outbox]}\nkafka: {brokers: [%q]}\n", c.ListenAddrs()[0])
+	text := fmt.Sprintf("name: posts\nsource: {url: postgres://outferry@localhost/app, tables: [public.outbox]}\nkafka: {brokers: [%q]}\n", fakebroker.Start(t).ListenAddrs()[0])
 	set, findings := configs.LoadBytes("test.yaml", []byte(text), configs.Options{LookupEnv: func(string) (string, bool) { return "", false }, Environ: func() []string { return nil }})
 	if findings.HasErrors() {
 		t.Fatal(findings)

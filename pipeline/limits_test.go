@@ -51,16 +51,13 @@ func TestTheLimitOfTopicsHoldsWhereNothingLands(t *testing.T) {
 func TestALargeTransactionIsMeasuredAlone(t *testing.T) {
 	r := newRig(t, "commit: {interval: 30s}\n")
 	r.cfg.Source.MaxTransaction = 1 << 20
-	run := r.start()
-	r.insert("first", "order", "{}")
-	r.consume("order", 1)
-	run.stop()
+	r.begin()
 	before := len(r.records())
 	for n := range 30 {
 		r.insert(fmt.Sprintf("small-%d", n), "order", fmt.Sprintf("%0100000d", n))
 	}
 	r.db.Exec(t, `INSERT INTO outbox SELECT 'large-' || n, 'order', 'key', 'created', repeat('x', 10000) FROM generate_series(1, 80) n`)
-	run = r.start()
+	run := r.start()
 	r.consume("order", 1+30+80)
 	run.stop()
 	for _, rec := range r.records()[before:] {

@@ -77,16 +77,13 @@ router:
 // cause mended goes on there.
 func TestBadRowStopsBehindWhatPrecedesIt(t *testing.T) {
 	r := newRig(t, "")
-	run := r.start()
-	r.insert("first", "order", "{}")
-	r.consume("order", 1)
-	run.stop()
+	r.begin()
 	for i := range 50 {
 		r.insert(fmt.Sprint("good-", i), "order", "{}")
 	}
 	r.insert("bad", "no such/topic", "{}")
 	r.insert("after", "order", "{}")
-	run = r.start()
+	run := r.start()
 	err := run.wait()
 	wantFault(t, err, "row.topic_invalid", 1)
 	if !strings.Contains(err.Error(), `"bad"`) {
@@ -162,15 +159,12 @@ func TestLargeTransactionIsVisibleWholeOrInDurableParts(t *testing.T) {
 func TestBacklogIsCommittedBetweenTransactions(t *testing.T) {
 	const transactions, rows, limit = 300, 100, 1000
 	r := newRig(t, fmt.Sprintf("commit: {rows: %d, interval: 10s}\n", limit))
-	run := r.start()
-	r.insert("first", "order", "{}")
-	r.consume("order", 1)
-	run.stop()
+	r.begin()
 	before := len(r.records())
 	for i := range transactions {
 		r.db.Exec(t, fmt.Sprintf(`INSERT INTO outbox SELECT '%d-' || n, 'order', 'key', 'created', repeat('x', 1000) FROM generate_series(1, %d) n`, i, rows))
 	}
-	run = r.start()
+	run := r.start()
 	r.consume("order", 1+transactions*rows)
 	run.stop()
 	records := r.records()[before:]
@@ -354,15 +348,12 @@ func TestTableMayComeLater(t *testing.T) {
 // TestBacklogIsBoundedInMemory: a database far ahead does not fill us.
 func TestBacklogIsBoundedInMemory(t *testing.T) {
 	r := newRig(t, "")
-	run := r.start()
-	r.insert("first", "order", "{}")
-	r.consume("order", 1)
-	run.stop()
+	r.begin()
 	for i := range 20 {
 		r.db.Exec(t, fmt.Sprintf(`INSERT INTO outbox SELECT '%d-' || n, 'order', 'key', 'created', repeat(md5(n::text), 320) FROM generate_series(1, 1000) n`, i))
 	}
 	runtime.GC() // what the tests before left behind is not ours
-	run = r.start()
+	run := r.start()
 	var peak uint64
 	servers.Eventually(t, deadline, "200 MB of backlog are delivered", func() bool {
 		var m runtime.MemStats

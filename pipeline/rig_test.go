@@ -70,6 +70,15 @@ type running struct {
 	ended  chan error
 }
 
+// begin publishes one event to topic order, so that slot and position are there, and stops.
+func (r *rig) begin() {
+	r.t.Helper()
+	run := r.start()
+	r.insert("first", "order", "{}")
+	r.consume("order", 1)
+	run.stop()
+}
+
 func (r *rig) start() *running {
 	ctx, cancel := context.WithCancel(r.t.Context())
 	p := pipeline.New(r.cfg, hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: r.t.Output()}), status.NewRegistry("test", false).Pipeline(r.cfg.Name), 20*time.Second)

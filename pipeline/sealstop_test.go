@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"outferry/configs"
+	"outferry/internal/fakebroker"
 	"outferry/offsets"
 	"outferry/outbox"
 	"outferry/sink"
@@ -28,16 +29,7 @@ func (s *slow) Confirm(pos outbox.Position) {
 // committed is a seal of one commit, which readers see and nobody has looked for.
 func committed(t *testing.T, src Source) *seal {
 	t.Helper()
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "offsets"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cl.Close)
+	cl := fakebroker.Client(t, fakebroker.Start(t, kfake.SeedTopics(1, "offsets")))
 	r := &kgo.Record{Topic: "offsets", Key: []byte("posts"), Value: []byte("1")}
 	if err := cl.ProduceSync(t.Context(), r).FirstErr(); err != nil {
 		t.Fatal(err)

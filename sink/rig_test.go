@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"outferry/configs"
+	"outferry/internal/fakebroker"
 	"outferry/internal/servers"
 	"outferry/outbox"
 	"outferry/sink"
@@ -32,12 +33,7 @@ func deadline(t testing.TB) context.Context {
 // fake is an in-memory cluster of one broker.
 func fake(t testing.TB, opts ...kfake.Opt) *kfake.Cluster {
 	t.Helper()
-	c, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.DefaultNumPartitions(1)}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
+	return fakebroker.Start(t, append([]kfake.Opt{kfake.DefaultNumPartitions(1)}, opts...)...)
 }
 
 // file is a pipeline of the name on a broker; more are options as kafka.max_record=1MB.

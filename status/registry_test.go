@@ -13,6 +13,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"outferry/internal/fakebroker"
 )
 
 // busy returns a registry in which every series has a value.
@@ -40,17 +42,9 @@ func busy(t *testing.T) (*Registry, *Pipeline) {
 // produce sends one event through each of n clients that are all open at once.
 func produce(t *testing.T, p *Pipeline, n int) {
 	t.Helper()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "outbox.event.post"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cluster.Close)
+	cluster := fakebroker.Start(t, kfake.SeedTopics(1, "outbox.event.post"))
 	for range n {
-		client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.WithHooks(p.KafkaHook()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer client.Close()
+		client := fakebroker.Client(t, cluster, kgo.WithHooks(p.KafkaHook()))
 		record := &kgo.Record{Topic: "outbox.event.post", Value: []byte("{}")}
 		if err := client.ProduceSync(t.Context(), record).FirstErr(); err != nil {
 			t.Fatal(err)

@@ -47,7 +47,7 @@ var only = map[string][]string{
 var notInTheBinary = []string{
 	"github.com/Shopify/toxiproxy", "github.com/google/go-cmp", "github.com/santhosh-tekuri/jsonschema", "go.uber.org/goleak",
 	"pgregory.net/rapid", "github.com/stretchr/testify", "github.com/prometheus/client_golang/prometheus/testutil",
-	"outferry/internal/servers", "outferry/internal/feedcheck", "outferry/internal/sourcetest", "outferry/internal/recordtest",
+	"outferry/internal/servers", "outferry/internal/feedcheck", "outferry/internal/sourcetest", "outferry/internal/recordtest", "outferry/internal/fakebroker",
 	"outferry/internal/link", "outferry/internal/faults",
 }
 
