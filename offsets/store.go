@@ -126,6 +126,11 @@ func (s *Store) checkCompact(ctx context.Context, adm *kadm.Client) error {
 // Place returns where the pipeline's record is written.
 func (s *Store) Place() (topic string, partition int32) { return s.Topic, s.partition }
 
+// Record is what makes value the pipeline's newest record when it is committed; nil is a tombstone.
+func (s *Store) Record(value []byte) *kgo.Record {
+	return &kgo.Record{Topic: s.Topic, Partition: s.partition, Key: []byte(s.Pipeline), Value: value}
+}
+
 // Load returns the newest committed record, or nil at a first start. The caller has fenced older writers,
 // so what is there now is all there will be. The newest offsets are read first; "none" is believed only
 // after the whole partition, and not where the group remembers that there was one. Then it looks once more: an

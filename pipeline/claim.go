@@ -124,7 +124,10 @@ func (c *Claim) read(ctx context.Context) (err error) {
 	if f := faultOf(err); err != nil && f.Class == outbox.PositionLost {
 		c.unread, err = err, nil
 	}
-	return err
+	if err != nil || c.unread != nil || !c.topic {
+		return err
+	}
+	return confirm(ctx, c.sink, c.store, c.rec)
 }
 
 // fenceOff fences older writers. Where there is no topic there is nothing to protect, and the transactional id goes
@@ -231,8 +234,7 @@ func (c *Claim) commit(ctx context.Context, value []byte) (int64, error) {
 	if err := c.sink.Begin(ctx); err != nil {
 		return 0, err
 	}
-	topic, partition := c.store.Place()
-	r := &kgo.Record{Topic: topic, Partition: partition, Key: []byte(c.cfg.Name), Value: value}
+	r := c.store.Record(value)
 	if err := c.sink.Commit(ctx, r); err != nil {
 		abort, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()

@@ -403,8 +403,7 @@ func (f *ferry) commit(ctx context.Context) error {
 	next.Partial = l.partial
 	next.Position = json.RawMessage(l.position)
 	next.At = time.Now().UTC()
-	topic, partition := f.store.Place()
-	record := &kgo.Record{Topic: topic, Partition: partition, Key: []byte(f.cfg.Name), Value: next.Marshal()}
+	record := f.store.Record(next.Marshal())
 	open, began := time.Since(f.sink.Began()), time.Now()
 	if err := f.whileInKafka(func() error { return f.sink.Commit(ctx, record) }); err != nil {
 		return f.nameWayOn(err)

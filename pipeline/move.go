@@ -97,7 +97,7 @@ func (c *Claim) Plan(ctx context.Context, t Target) (*Move, error) {
 	if err != nil {
 		return nil, err
 	}
-	pos, err := c.admin.Stand(ctx, c.rec.Source(), to)
+	pos, err := c.admin.Stand(ctx, c.rec.Source(), c.admin.At(to))
 	if err != nil {
 		return nil, err
 	}
@@ -293,7 +293,7 @@ func (c *Claim) planNearest(ctx context.Context, slot walstream.Slot) (*Move, er
 	if !slot.Exists || slot.Fault != nil || !published {
 		return c.planNewSlot(ctx, slot, published)
 	}
-	pos, err := c.admin.Stand(ctx, c.rec.Source(), slot.Confirmed)
+	pos, err := c.admin.Stand(ctx, c.rec.Source(), c.admin.At(slot.Confirmed))
 	if err != nil {
 		return nil, err // the publication must be mended first
 	}
@@ -351,7 +351,7 @@ func (c *Claim) renewSlot(ctx context.Context, m *Move) error {
 	if err != nil {
 		return err
 	}
-	pos, err := c.admin.Stand(ctx, c.rec.Source(), at)
+	pos, err := c.admin.Stand(ctx, c.rec.Source(), c.admin.At(at))
 	m.To, m.rec.Position = at.String(), json.RawMessage(pos)
 	return err
 }

@@ -122,10 +122,19 @@ func (f *ferry) newest(ctx context.Context) (*offsets.Record, error) {
 	if err != nil {
 		return nil, err
 	}
+	return rec, confirm(ctx, f.sink, f.store, rec)
+}
+
+// confirm ends what hangs of events behind a fence, and commits the record again as it is: the fence made the transactional id
+// forget that it has committed, and it is the witness of a topic that is lost before the next commit.
+func confirm(ctx context.Context, s *sink.Sink, store *offsets.Store, rec *offsets.Record) error {
 	if rec == nil {
-		return nil, f.sink.MendEvents(ctx, -1, 0)
+		return s.MendEvents(ctx, -1, 0)
 	}
-	return rec, f.sink.MendEvents(ctx, rec.Producer, rec.ProducerEpoch)
+	if err := s.MendEvents(ctx, rec.Producer, rec.ProducerEpoch); err != nil {
+		return err
+	}
+	return s.Restate(ctx, store.Record(rec.Marshal()))
 }
 
 // sail runs the source and ferries its batches until one of both ends.

@@ -142,7 +142,7 @@ func (c *Claim) planPosition(ctx context.Context, pos outbox.Position, accept bo
 	if err != nil {
 		return nil, err
 	}
-	if pos, err = c.admin.Known(ctx, c.rec.Source(), pos); err != nil {
+	if pos, err = c.admin.Stand(ctx, c.rec.Source(), pos); err != nil {
 		return nil, err
 	}
 	if c.rec == nil {

@@ -139,7 +139,11 @@ func (r *rig) land(ctx context.Context, events []event) error {
 
 func (r *rig) commit(ctx context.Context) error {
 	r.seq++
-	return r.Commit(ctx, &kgo.Record{Topic: r.cfg.Offsets.Topic, Partition: 0, Key: []byte(r.cfg.Name), Value: fmt.Append(nil, r.seq)})
+	return r.Commit(ctx, r.offset())
+}
+
+func (r *rig) offset() *kgo.Record {
+	return &kgo.Record{Topic: r.cfg.Offsets.Topic, Partition: 0, Key: []byte(r.cfg.Name), Value: fmt.Append(nil, r.seq)}
 }
 
 // offsetsTopic makes the topic that the store makes in a pipeline, with one partition.

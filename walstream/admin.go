@@ -89,24 +89,12 @@ func (a *Admin) At(at LSN) outbox.Position {
 	return p.appendTo(nil)
 }
 
-// Stand is At where a start would go on. It knows the publication as it is now, so that a later change of it is noticed, and
-// the tables that the former position knows, whose rows may yet come under other names.
-func (a *Admin) Stand(ctx context.Context, former outbox.Position, at LSN) (outbox.Position, error) {
-	if _, err := a.Continue(ctx, a.At(at)); err != nil {
-		return nil, err
-	}
-	return a.known(former, a.At(at))
-}
-
-// Known is a position from elsewhere, which a start would go on at, with what Stand knows.
-func (a *Admin) Known(ctx context.Context, former, pos outbox.Position) (outbox.Position, error) {
+// Stand is a position from elsewhere at which a start would go on. It knows the publication as it is now, so that a later change
+// of it is noticed, and the tables that the former position knows, whose rows may yet come under other names.
+func (a *Admin) Stand(ctx context.Context, former, pos outbox.Position) (outbox.Position, error) {
 	if _, err := a.Continue(ctx, pos); err != nil {
 		return nil, err
 	}
-	return a.known(former, pos)
-}
-
-func (a *Admin) known(former, pos outbox.Position) (outbox.Position, error) {
 	p, err := parsePosition(pos)
 	if err != nil || p.Published != nil {
 		return pos, err
