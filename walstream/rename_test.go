@@ -89,3 +89,19 @@ func TestTableThatTakesTheNameIsNoRename(t *testing.T) {
 	r.Exec(t, "ALTER TABLE outbox_2 RENAME TO outbox")
 	stopsBefore(t, r, at2, "pg.table_renamed")
 }
+
+// TestTheFormerTableMayBeEmptied: that is nothing to publish, whatever it was called.
+func TestTheFormerTableMayBeEmptied(t *testing.T) {
+	d := servers.Postgres(t, 15)
+	r := rig(t, d)
+	d.Exec(t, "CREATE PUBLICATION "+d.Name+" FOR ALL TABLES WITH (publish_via_partition_root = true)")
+	at := r.Begun(t)
+	r.Exec(t, somebodysRow)
+	r.Exec(t, "ALTER TABLE outbox RENAME TO outbox_1; CREATE TABLE outbox (LIKE outbox_1 INCLUDING ALL)")
+	r.Exec(t, "DELETE FROM outbox_1")
+	r.Exec(t, "TRUNCATE outbox_1")
+	r.Exec(t, `INSERT INTO outbox VALUES ('a1', 'o', 'k', 't', '{}')`)
+	at = r.Rows(t, at, 2).Last()
+	r.Exec(t, strings.Replace(somebodysRow, "outbox", "outbox_1", 1))
+	stopsBefore(t, r, at, "pg.table_renamed")
+}
