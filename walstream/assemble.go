@@ -12,6 +12,7 @@ type relation struct {
 	table   *outbox.Table // nil: not one of ours
 	convert []int         // columns whose text must change to be canonical
 	renamed string        // what one of ours is called here, where the file does not call it so
+	err     error         // it can't be described, and no row needed that yet
 }
 
 // assembler turns pgoutput messages into rows. It does no I/O: a relation's kinds come from describe.
@@ -27,6 +28,10 @@ type assembler struct {
 	resume *part // the transaction after start is published up to here
 	end    lsn   // of the last transaction that is over
 
+	anchor  anchor // the newest transaction that is over and had rows of ours; zero: none is known
+	compare bool   // what comes before start must be what was published
+	owed    bool   // the anchor comes first
+
 	open     bool // inside a transaction
 	skip     bool // it is published already
 	tx       beginMessage
@@ -35,7 +40,11 @@ type assembler struct {
 }
 
 func newAssembler(from *position, describe func(relationMessage) (*outbox.Table, error)) *assembler {
-	return &assembler{describe: describe, relations: map[uint32]*relation{}, start: from.LSN, resume: from.Part, end: from.LSN}
+	a := &assembler{describe: describe, relations: map[uint32]*relation{}, start: from.LSN, resume: from.Part, end: from.LSN}
+	if from.Anchor != nil {
+		a.anchor = *from.Anchor
+	}
+	return a
 }
 
 // message adds what one message says to the batch. Values alias data.
@@ -70,6 +79,10 @@ func (a *assembler) begin(b *outbox.Batch, d *decoder) (err error) {
 	}
 	a.open, a.rows, a.batchLen = true, 0, len(b.Rows)
 	a.skip = a.tx.final < a.start
+	if a.owed && !a.atAnchor() {
+		return a.otherHistory()
+	}
+	a.owed = false
 	if a.resume != nil && !a.skip && (a.tx.xid != a.resume.XID || a.tx.final != a.resume.FinalLSN) {
 		return lost("pg.part_mismatch", a.readAgain(),
 			fmt.Errorf("resume inside transaction %d at %s: got transaction %d at %s", a.resume.XID, a.resume.FinalLSN, a.tx.xid, a.tx.final))
@@ -102,6 +115,7 @@ func (a *assembler) commit(b *outbox.Batch, d *decoder) error {
 		a.end = m.end
 		if a.rows > 0 {
 			b.Transactions++
+			a.anchor = anchor{XID: a.tx.xid, FinalLSN: a.tx.final, Commit: a.tx.commit}
 		}
 	}
 	return nil
@@ -113,12 +127,14 @@ func (a *assembler) relation(d *decoder) error {
 		return fmt.Errorf("read RELATION: %w", err)
 	}
 	table, err := a.describe(m)
-	if err != nil && err != errRenamed {
-		return err
-	}
 	r := &relation{table: table}
-	if err == errRenamed {
+	switch {
+	case err == errRenamed:
 		r.renamed = m.schema + "." + m.name
+	case a.skip:
+		r.err = err
+	case err != nil:
+		return err
 	}
 	if table != nil {
 		for i := range table.Columns {
@@ -154,8 +170,14 @@ func (a *assembler) row(b *outbox.Batch, d *decoder, op outbox.Op) error {
 	if a.last.renamed != "" && op == outbox.Insert && !a.skip {
 		return a.renamed()
 	}
-	if a.last.table == nil || a.skip {
+	if a.last.err != nil && !a.skip {
+		return a.last.err
+	}
+	if a.last.table == nil {
 		return nil
+	}
+	if a.skip {
+		return a.known()
 	}
 	if !a.open {
 		return fmt.Errorf("row of %s outside a transaction", a.last.table)
@@ -165,6 +187,35 @@ func (a *assembler) row(b *outbox.Batch, d *decoder, op outbox.Op) error {
 		return nil
 	}
 	return a.decodeRow(b, d, op)
+}
+
+// atAnchor reports whether the transaction is the anchor.
+func (a *assembler) atAnchor() bool {
+	return a.anchor == anchor{XID: a.tx.xid, FinalLSN: a.tx.final, Commit: a.tx.commit}
+}
+
+// known refuses a row before the position that was not published.
+func (a *assembler) known() error {
+	if a.compare && !a.atAnchor() {
+		return a.otherHistory()
+	}
+	return nil
+}
+
+// sent hears that the server has sent everything up to a place.
+func (a *assembler) sent(end lsn) error {
+	if a.owed && !a.open && end >= a.start {
+		return a.otherHistory()
+	}
+	return nil
+}
+
+func (a *assembler) otherHistory() error {
+	err := fmt.Errorf("continue at %s: the log has transaction %d at %s before it, and it was not published", a.start, a.tx.xid, a.tx.final)
+	if a.owed {
+		err = fmt.Errorf("continue at %s: the log lacks transaction %d at %s, which was published", a.start, a.anchor.XID, a.anchor.FinalLSN)
+	}
+	return lost("pg.other_history", "the server looks like one that was put back from a copy, or promoted beside another: compare its rows with Kafka; then publish what the slot has, some of it again: outferry offsets set NAME --from-slot", err)
 }
 
 func (a *assembler) decodeRow(b *outbox.Batch, d *decoder, op outbox.Op) error {
@@ -211,6 +262,9 @@ func (a *assembler) located(err error) error {
 // position fills where the stream stands now into p: inside the open transaction, or whole, before it.
 func (a *assembler) position(p *position, whole bool) {
 	p.LSN, p.Part = a.end, nil
+	if a.anchor.FinalLSN > 0 {
+		p.Anchor = &a.anchor
+	}
 	if a.open && !a.skip && a.rows > 0 && !whole {
 		p.Part = &part{XID: a.tx.xid, FinalLSN: a.tx.final, Rows: a.rows}
 	}

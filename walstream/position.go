@@ -30,6 +30,7 @@ type position struct {
 	Slot     string         `json:"slot"`
 	LSN      lsn            `json:"lsn"`
 	Part     *part          `json:"part,omitempty"`
+	Anchor   *anchor        `json:"anchor,omitempty"`
 	Snapshot *snapshotState `json:"snapshot,omitempty"`
 
 	Published published `json:"published,omitempty"` // where the publication's catalog rows stood
@@ -89,6 +90,13 @@ type part struct {
 	XID      uint32 `json:"xid"`
 	FinalLSN lsn    `json:"final_lsn"` // of its commit record, as BEGIN says it
 	Rows     int64  `json:"rows"`
+}
+
+// anchor is the newest transaction before LSN that had rows of ours. A log that goes on at LSN has it, and none behind it.
+type anchor struct {
+	XID      uint32 `json:"xid"`
+	FinalLSN lsn    `json:"final_lsn"`
+	Commit   int64  `json:"commit"` // microseconds since 1970
 }
 
 // snapshotState is how far the snapshot has come.

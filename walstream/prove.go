@@ -132,6 +132,9 @@ func (h *session) proveTimeline(ctx context.Context, pos *position) error {
 		}
 		pos.LSN, pos.Part = min(pos.LSN, fork), nil
 	}
+	if pos.Anchor != nil && pos.Anchor.FinalLSN >= fork {
+		pos.Anchor = nil
+	}
 	pos.Timeline = h.sys.Timeline
 	return nil
 }
@@ -168,7 +171,22 @@ func (h *session) proveSlot(ctx context.Context, pos *position) error {
 		return lost("pg.slot_ahead", "somebody moved or re-created the slot, or Kafka lost offsets; "+acceptGap,
 			fmt.Errorf("continue at %s: slot %s is already at %s, %d bytes further", pos.LSN, name, slot.confirmed, slot.confirmed-pos.LSN))
 	}
+	if slot.confirmed < pos.LSN && pos.Anchor != nil {
+		h.compareFrom = max(slot.confirmed, pos.Anchor.FinalLSN)
+	}
 	return h.publicationCovers(ctx, true)
+}
+
+// compare prepares for what the server sends again before pos, from the anchor on: until that is as it was published the slot stays
+// where it is. Nobody else moves it now, and a former stream of ours may have done so until now.
+func (h *session) compare(ctx context.Context, asm *assembler) error {
+	slot, err := h.slotState(ctx, h.ask, h.version)
+	if err != nil || slot == nil {
+		return err
+	}
+	asm.compare, asm.owed = true, slot.confirmed <= asm.anchor.FinalLSN
+	h.confirmed.Store(uint64(slot.confirmed))
+	return nil
 }
 
 // usable reports what makes a slot of our name useless.

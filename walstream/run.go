@@ -31,6 +31,7 @@ type session struct {
 	oids           map[string]uint32 // in the catalog
 	published      published         // what the stored position, then the last look, says of the publication
 	warnedIdentity bool              // updates of a table fail because of us, and we may not change it
+	compareFrom    lsn               // where the slot stands behind the position: from here on it is shown that it is the same log; 0: no need
 	watching       bool              // the stream runs: the publication is checked, not mended
 }
 
@@ -137,7 +138,11 @@ func (h *session) stream(ctx context.Context, pos *position) error {
 	if err != nil {
 		return err
 	}
-	conn, pending, err := h.startReplication(ctx, pos.LSN)
+	from := pos.LSN
+	if pos.Anchor != nil && h.compareFrom > 0 {
+		from = h.compareFrom
+	}
+	conn, pending, err := h.startReplication(ctx, from)
 	if err != nil {
 		return err
 	}
@@ -154,6 +159,11 @@ func (h *session) stream(ctx context.Context, pos *position) error {
 		pos: *pos, silence: max(2*timeout, 30*time.Second), keepalive: min(timeout/3, 10*time.Second)}
 	st.pos.Phase, st.pos.Snapshot, st.pos.Published = phaseStream, nil, h.published
 	st.asm = newAssembler(pos, func(m relationMessage) (*outbox.Table, error) { return h.describe(ctx, m) })
+	if from < pos.LSN {
+		if err := h.compare(ctx, st.asm); err != nil {
+			return err
+		}
+	}
 	w.stream = st
 	h.log.Info("streaming", "lsn", pos.LSN.String(), "slot", pos.Slot)
 	err = st.run(ctx)

@@ -375,6 +375,9 @@ func (st *stream) keepaliveMessage(end lsn, reply bool) error {
 	if !st.asm.open {
 		st.idle = max(st.idle, end)
 	}
+	if err := st.asm.sent(end); err != nil {
+		return err
+	}
 	if reply {
 		return st.sendStatus(false)
 	}
