@@ -80,9 +80,6 @@ func (f *ferry) loop(stop context.Context, out <-chan *outbox.Batch, ended <-cha
 	defer cancel()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	if err := f.noteTopics(ctx); err != nil {
-		return f.abort(ctx, err)
-	}
 	for {
 		f.status.Beat()
 		f.settle(false)
@@ -109,18 +106,6 @@ func (f *ferry) loop(stop context.Context, out <-chan *outbox.Batch, ended <-cha
 			return f.drain(ctx)
 		}
 	}
-}
-
-// noteTopics commits how many topics there are of a session whose rows did not land: the next process would make as many again.
-func (f *ferry) noteTopics(ctx context.Context) error {
-	if f.rec.Source().IsZero() || f.sink.Made == f.rec.Topics {
-		return nil
-	}
-	if err := f.sink.Begin(ctx); err != nil {
-		return err
-	}
-	f.hold.position, f.hold.partial = append(f.hold.position[:0], f.rec.Position...), f.rec.Partial
-	return f.commit(ctx)
 }
 
 // grace returns a context that ends later than ctx by the time for an orderly stop: what is under way when a stop

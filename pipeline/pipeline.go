@@ -8,6 +8,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -211,7 +212,7 @@ func (p *Pipeline) standAside(ctx context.Context) bool {
 		if last == nil || now == nil {
 			return true
 		}
-		if quiet++; now.Seq != last.Seq {
+		if quiet++; !bytes.Equal(now.Position, last.Position) { // a start that comes to nothing commits too
 			quiet = 0
 		}
 		if quiet >= quietLooks(now) {

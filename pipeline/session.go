@@ -88,9 +88,9 @@ func (f *ferry) load(ctx context.Context) error {
 	if err := f.refuseRemoved(rec); err != nil {
 		return err
 	}
-	f.sink.Made = f.seen.topics
 	f.rec = offsets.Record{Version: offsets.Version, Pipeline: f.cfg.Name, Instance: f.instance, Config: f.cfg.Hash()}
 	if rec == nil {
+		f.sink.Made = f.seen.topics
 		f.log.Info("first start", "snapshot", f.cfg.Source.Snapshot)
 		return nil
 	}
@@ -99,8 +99,12 @@ func (f *ferry) load(ctx context.Context) error {
 			Err:    fmt.Errorf("router, encoding or tables changed while a large database transaction is published in part"),
 			Remedy: "start with the former settings until it is through, then change them"}
 	}
-	f.sink.Made, f.seen.seq = max(f.sink.Made, rec.Topics), rec.Seq
-	f.rec.Seq, f.rec.Events, f.rec.Topics, f.rec.Position, f.rec.Partial = rec.Seq, rec.Events, rec.Topics, rec.Position, rec.Partial
+	rec.Version, rec.Config = f.rec.Version, f.rec.Config
+	rec.Topics = max(rec.Topics, f.seen.topics) // of transactions that did not land: the next process would make as many again
+	if err := restate(ctx, f.sink, f.store, rec, f.instance); err != nil {
+		return err
+	}
+	f.rec, f.sink.Made, f.seen.seq = *rec, rec.Topics, rec.Seq
 	return nil
 }
 
@@ -122,18 +126,22 @@ func (f *ferry) newest(ctx context.Context) (*offsets.Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	return rec, confirm(ctx, f.sink, f.store, rec)
+	return rec, mendEvents(ctx, f.sink, rec)
 }
 
-// confirm ends what hangs of events behind a fence, and commits the record again as it is: the fence made the transactional id
-// forget that it has committed, and it is the witness of a topic that is lost before the next commit.
-func confirm(ctx context.Context, s *sink.Sink, store *offsets.Store, rec *offsets.Record) error {
+// mendEvents ends what hangs of events behind a fence, as the newest record says.
+func mendEvents(ctx context.Context, s *sink.Sink, rec *offsets.Record) error {
 	if rec == nil {
 		return s.MendEvents(ctx, -1, 0)
 	}
-	if err := s.MendEvents(ctx, rec.Producer, rec.ProducerEpoch); err != nil {
-		return err
-	}
+	return s.MendEvents(ctx, rec.Producer, rec.ProducerEpoch)
+}
+
+// restate commits a record that is there once more, as an instance's own: the fence made the transactional id forget that it has
+// committed, and it is the witness of a topic that is lost before the next commit.
+func restate(ctx context.Context, s *sink.Sink, store *offsets.Store, rec *offsets.Record, instance string) error {
+	rec.Seq++
+	rec.Instance = instance
 	return s.Restate(ctx, store.Record(rec.Marshal()))
 }
 

@@ -58,12 +58,11 @@ func (s *Sink) Describe(ctx context.Context) {
 	}
 }
 
-// Restate commits an offset record that is there already. Where every start that finds one does so, an id that was taken over and
-// committed nothing since is one of starts that found none.
+// Restate commits where the pipeline stands before anything else. Where every start that finds an offset record does so, an id that
+// was taken over and committed nothing since is one of starts that found none.
 func (s *Sink) Restate(ctx context.Context, offset *kgo.Record) error {
-	if !s.exact {
-		return nil
-	}
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
 	if err := s.Begin(ctx); err != nil {
 		return err
 	}

@@ -17,7 +17,9 @@ func restored(t *testing.T, version int, idle bool) (r *sourcetest.Rig, at outbo
 	s := servers.StartPostgres(t, servers.PostgresOptions{Version: version})
 	r = rig(t, s.Database(t))
 	at = r.Begun(t)
-	write := func(name string) { r.Exec(t, fmt.Sprintf("INSERT INTO outbox VALUES ('%s', 'o', 'k', 't', '{}')", name)) }
+	write := func(name string) {
+		r.Exec(t, fmt.Sprintf("INSERT INTO outbox VALUES ('%s', 'o', 'k', 't', '{}')", name))
+	}
 	write("before")
 	at = r.Rows(t, at, 1).Last()
 	s.Stop()
