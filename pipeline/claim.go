@@ -127,10 +127,7 @@ func (c *Claim) read(ctx context.Context) (err error) {
 	if err != nil || c.unread != nil || !c.topic {
 		return err
 	}
-	if err := mendEvents(ctx, c.sink, c.rec); err != nil || c.rec == nil {
-		return err
-	}
-	return restate(ctx, c.sink, c.store, c.rec, newInstance())
+	return mendEvents(ctx, c.sink, c.rec)
 }
 
 // fenceOff fences older writers. Where there is no topic there is nothing to protect, and the transactional id goes

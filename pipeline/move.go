@@ -148,15 +148,16 @@ func slotFault(slot walstream.Slot) error {
 // planTo compares where the pipeline stands with where it shall, and says what that skips or repeats.
 func (c *Claim) planTo(ctx context.Context, to walstream.LSN, pos outbox.Position, slot walstream.Slot, accept bool) (*Move, error) {
 	m := &Move{From: "none", To: to.String(), rec: offsets.Record{Config: c.cfg.Hash(), Position: json.RawMessage(pos)}}
-	var err error
-	if m.cause, err = c.obstacle(ctx); err != nil {
+	stands, cause, err := c.standing(ctx)
+	if err != nil {
 		return nil, err
 	}
+	m.cause = cause
 	if m.cause != nil {
 		m.Gap = true
 		m.say("what stands in the way of the present position: %s", m.cause.Err)
 	}
-	from, err := c.compare(m, to, slot)
+	from, err := c.compare(m, stands, to, slot)
 	if err != nil {
 		return nil, err
 	}
@@ -166,23 +167,20 @@ func (c *Claim) planTo(ctx context.Context, to walstream.LSN, pos outbox.Positio
 	return m, m.refuseGap(accept)
 }
 
-// obstacle is why a start would not go on at the stored position, if there is one.
-func (c *Claim) obstacle(ctx context.Context) (*outbox.Fault, error) {
+// standing is where a start would go on, or why it would not go on at the stored position.
+func (c *Claim) standing(ctx context.Context) (at walstream.LSN, obstacle *outbox.Fault, err error) {
 	if c.rec == nil {
-		return nil, nil
+		return 0, nil, nil
 	}
-	_, err := c.admin.Continue(ctx, c.rec.Source())
-	if err == nil {
-		return nil, nil
+	at, err = c.admin.Continue(ctx, c.rec.Source())
+	if f := faultOf(err); err != nil && f.Class != outbox.Transient {
+		return 0, f, nil
 	}
-	if f := faultOf(err); f.Class != outbox.Transient {
-		return f, nil
-	}
-	return nil, err
+	return at, nil, err
 }
 
-// compare fills in where the pipeline stands, and returns the place up to which everything is published.
-func (c *Claim) compare(m *Move, to walstream.LSN, slot walstream.Slot) (walstream.LSN, error) {
+// compare fills in where the pipeline stands, where a start would go on, and returns the place up to which everything is published.
+func (c *Claim) compare(m *Move, stands, to walstream.LSN, slot walstream.Slot) (walstream.LSN, error) {
 	if c.rec == nil {
 		return c.compareNothing(m, to, slot), nil
 	}
@@ -200,6 +198,10 @@ func (c *Claim) compare(m *Move, to walstream.LSN, slot walstream.Slot) (walstre
 		m.Gap, m.Repeat = true, true
 		m.say("the stored position is of another server (system identifier %s, this one has %s): what is skipped or comes again can't be told", at.SystemID, c.admin.SystemID())
 		return 0, nil
+	}
+	if stands > 0 && stands < at.LSN {
+		m.say("the server was promoted and does not have what follows %s: a start goes on there", stands)
+		at.LSN, at.XID = stands, 0
 	}
 	m.Gap = m.Gap || to > at.LSN
 	m.Repeat = to < at.LSN || to == at.LSN && at.XID != 0
@@ -266,7 +268,7 @@ func (c *Claim) sayGap(ctx context.Context, m *Move, from, to walstream.LSN, slo
 // planGap goes on from whatever is there: the position if it can be continued, else the slot as it is now, else a
 // new slot.
 func (c *Claim) planGap(ctx context.Context, slot walstream.Slot) (*Move, error) {
-	cause, err := c.obstacle(ctx)
+	_, cause, err := c.standing(ctx)
 	switch {
 	case err != nil:
 		return nil, err

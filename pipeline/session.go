@@ -78,7 +78,9 @@ func (p *Pipeline) fits(rt *router.Router, tables []*outbox.Table) error {
 	return nil
 }
 
-// load reads the offset that the fenced-off past left, and checks that it may be continued with this file.
+// load reads the offset that the fenced-off past left, checks that it may be continued with this file, and commits it as the first of
+// this session: the fence made the transactional id forget that it has committed, and it is the witness of a topic that is lost before
+// the next commit.
 func (f *ferry) load(ctx context.Context) error {
 	f.store = NewStore(f.Pipeline.cfg, f.sink.Client())
 	rec, err := f.newest(ctx)
@@ -101,7 +103,8 @@ func (f *ferry) load(ctx context.Context) error {
 	}
 	rec.Version, rec.Config = f.rec.Version, f.rec.Config
 	rec.Topics = max(rec.Topics, f.seen.topics) // of transactions that did not land: the next process would make as many again
-	if err := restate(ctx, f.sink, f.store, rec, f.instance); err != nil {
+	rec.Seq, rec.Instance = rec.Seq+1, f.instance
+	if err := f.sink.Restate(ctx, f.store.Record(rec.Marshal())); err != nil {
 		return err
 	}
 	f.rec, f.sink.Made, f.seen.seq = *rec, rec.Topics, rec.Seq
@@ -135,14 +138,6 @@ func mendEvents(ctx context.Context, s *sink.Sink, rec *offsets.Record) error {
 		return s.MendEvents(ctx, -1, 0)
 	}
 	return s.MendEvents(ctx, rec.Producer, rec.ProducerEpoch)
-}
-
-// restate commits a record that is there once more, as an instance's own: the fence made the transactional id forget that it has
-// committed, and it is the witness of a topic that is lost before the next commit.
-func restate(ctx context.Context, s *sink.Sink, store *offsets.Store, rec *offsets.Record, instance string) error {
-	rec.Seq++
-	rec.Instance = instance
-	return s.Restate(ctx, store.Record(rec.Marshal()))
 }
 
 // sail runs the source and ferries its batches until one of both ends.

@@ -157,7 +157,7 @@ func (s *Standing) askDatabase(ctx context.Context, admin *walstream.Admin, know
 	}
 	s.ServerAt = end.String()
 	if s.Record != nil && s.Place.LSN > 0 && s.Place.SystemID == admin.SystemID() {
-		lag := int64(end) - int64(s.Place.LSN)
+		lag := max(int64(end)-int64(s.Place.LSN), 0)
 		s.Lag = &lag
 	}
 	if known {

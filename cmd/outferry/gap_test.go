@@ -239,3 +239,27 @@ func (r *rig) empty(topic string) {
 		return err == nil && deleted.Error() == nil
 	})
 }
+
+// TestMovesOnAPromotedServerAreMeasuredFromTheFork: what it has behind that is not published, though the stored position is further.
+func TestMovesOnAPromotedServerAreMeasuredFromTheFork(t *testing.T) {
+	s := servers.StartPostgres(t, servers.PostgresOptions{Version: 15})
+	r := newRig(t, s.Database(t))
+	r.insert(1)
+	r.runUntil(1)
+	s.Stop()
+	standby := s.CopyData()
+	s.Start()
+	r.insert(100)
+	r.runUntil(101)
+	s.Stop()
+	s.Restore(standby)
+	s.StandBy()
+	s.Start()
+	s.Promote()
+	r.next = 200
+	r.insert(1)
+	r.do("show").want(t, 0, "yes, at")
+	r.do("set --now --yes").want(t, 3, "offsets.gap", "promoted")
+	r.runUntil(201)
+	r.wantEvents("1-101", "201")
+}

@@ -30,6 +30,13 @@ func (p *PostgresServer) Restore(backup string) {
 	p.check(p.server.Own(p.DataDir))
 }
 
+// StandBy has the stopped server start as a standby of nobody, which Promote makes a primary on a timeline of its own.
+func (p *PostgresServer) StandBy() {
+	p.t.Helper()
+	p.check(os.WriteFile(filepath.Join(p.DataDir, "standby.signal"), nil, 0o600))
+	p.check(p.server.Own(p.DataDir))
+}
+
 // copyTree copies directories and regular files. What vanishes meanwhile is left out, as the directory
 // of a running server may lose files at any time.
 func copyTree(from, to string, skip func(path string) bool) error {
