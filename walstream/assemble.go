@@ -3,6 +3,7 @@ package walstream
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"outferry/outbox"
 )
@@ -11,6 +12,7 @@ import (
 type relation struct {
 	table   *outbox.Table // nil: not one of ours
 	convert []int         // columns whose text must change to be canonical
+	filled  []int         // columns that the catalog says are NOT NULL
 	renamed string        // what one of ours is called here, where the file does not call it so
 	err     error         // it can't be described, and no row needed that yet
 }
@@ -141,6 +143,9 @@ func (a *assembler) relation(d *decoder) error {
 			if !a.raw && !isCanonical(&table.Columns[i]) {
 				r.convert = append(r.convert, i)
 			}
+			if !table.Columns[i].Nullable {
+				r.filled = append(r.filled, i)
+			}
 		}
 	}
 	a.relations[m.oid] = r
@@ -236,6 +241,9 @@ func (a *assembler) decodeRow(b *outbox.Batch, d *decoder, op outbox.Op) error {
 		}
 		return fmt.Errorf("read row of %s: %w", a.last.table, err)
 	}
+	if op == outbox.Insert {
+		a.last.loosen(r)
+	}
 	for _, i := range a.last.convert {
 		if r.Values[i] == nil {
 			continue
@@ -247,6 +255,20 @@ func (a *assembler) decodeRow(b *outbox.Batch, d *decoder, op outbox.Op) error {
 		r.Values[i] = v
 	}
 	return nil
+}
+
+// loosen takes a column's NOT NULL back for a row that has none: the catalog's may be younger than the row.
+func (rel *relation) loosen(r *outbox.Row) {
+	for _, i := range rel.filled {
+		if r.Values[i] != nil {
+			continue
+		}
+		t := *rel.table
+		t.Columns = slices.Clone(t.Columns)
+		t.Columns[i].Nullable = true
+		rel.table, r.Table = &t, &t
+		rel.filled = slices.DeleteFunc(slices.Clone(rel.filled), func(filled int) bool { return filled == i })
+	}
 }
 
 // located says where in the log an error stands. A fault keeps its code; anything else is a message
