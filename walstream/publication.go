@@ -23,6 +23,14 @@ type publicationState struct {
 	oids    map[tableName]uint32 // of the tables
 }
 
+// operations is what it publishes, with inserts, and with updates or without.
+func (s *publicationState) operations(updates bool) string {
+	if updates {
+		return "insert, update" + s.more
+	}
+	return "insert" + s.more
+}
+
 // publicationState returns nil when there is no publication of our name.
 func (s *Source) publicationState(ctx context.Context, ask querier, version int) (*publicationState, error) {
 	name := quoteLiteral(s.cfg.Source.Postgres.Publication)
@@ -110,7 +118,7 @@ func (h *session) coveringPublication(ctx context.Context, stored bool) (*public
 	case state == nil:
 		return fault("pg.publication_missing", "create the publication again", "publication %s does not exist", pub)
 	case !state.inserts:
-		return fault("pg.publication_changed", fmt.Sprintf("ALTER PUBLICATION %s SET (publish = 'insert')", quoteIdent(pub)), "publication %s does not publish inserts", pub)
+		return fault("pg.publication_changed", fmt.Sprintf("ALTER PUBLICATION %s SET (publish = '%s')", quoteIdent(pub), state.operations(state.updates)), "publication %s does not publish inserts", pub)
 	}
 	added := false
 	for _, text := range h.cfg.Source.Tables {
@@ -121,7 +129,7 @@ func (h *session) coveringPublication(ctx context.Context, stored bool) (*public
 		}
 		sql := fmt.Sprintf("ALTER PUBLICATION %s ADD TABLE %s", quoteIdent(pub), t.sql())
 		if ok {
-			return fault("pg.publication_changed", fmt.Sprintf("ALTER PUBLICATION %s SET TABLE %s", quoteIdent(pub), t.sql()), "publication %s has %s for %s", pub, why, t)
+			return fault("pg.publication_changed", fmt.Sprintf("BEGIN; ALTER PUBLICATION %[1]s DROP TABLE %[2]s; ALTER PUBLICATION %[1]s ADD TABLE %[2]s; COMMIT", quoteIdent(pub), t.sql()), "publication %s has %s for %s", pub, why, t)
 		}
 		if partitioned, err := h.partitioned(ctx, t); err != nil {
 			return nil, err
@@ -169,7 +177,7 @@ func (h *session) publish(ctx context.Context, state *publicationState, operatio
 const identityRemedy = "give the table, or its partition, a primary key that is not deferrable, and REPLICA IDENTITY DEFAULT"
 
 // spareUpdates stops publishing updates when a table has no usable replica identity: while they are published the
-// server refuses the application's own UPDATEs of it.
+// server refuses the application's own UPDATEs of it. Only ours is changed: of another, some other reader would miss them.
 func (h *session) spareUpdates(ctx context.Context) error {
 	state, err := h.publicationState(ctx, h.ask, h.version)
 	if err != nil || state == nil || !state.updates {
@@ -180,14 +188,14 @@ func (h *session) spareUpdates(ctx context.Context) error {
 		return err
 	}
 	pub := h.cfg.Source.Postgres.Publication
-	if h.cfg.Source.Postgres.Create {
-		if err = h.publish(ctx, state, "insert"); err == nil {
-			h.log.Warn("updates are not published any more: a table has no usable replica identity, and its UPDATEs would fail", "publication", pub, "code", "pg.no_replica_identity")
+	if h.cfg.Source.Postgres.Create && h.isOfOurTables(state) {
+		if err = h.publish(ctx, state, state.operations(false)); err == nil {
+			h.log.Warn("updates are not published any more: a table has no usable replica identity, and its UPDATEs would fail", "publication", pub, "code", "pg.no_replica_identity", "remedy", identityRemedy)
 			return h.restamp(ctx)
 		}
 	}
 	if !h.warnedIdentity {
-		h.log.Warn("UPDATEs of a table without usable replica identity fail while the publication publishes them", "publication", pub, "code", "pg.no_replica_identity", "remedy", identityRemedy)
+		h.log.Warn("UPDATEs and DELETEs of a table without usable replica identity fail while the publication publishes them", "publication", pub, "code", "pg.no_replica_identity", "remedy", identityRemedy)
 		h.warnedIdentity = true
 	}
 	return nil
@@ -207,7 +215,7 @@ func (h *session) seeUpdates(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	pub, operations := h.cfg.Source.Postgres.Publication, "insert, update"+state.more
+	pub, operations := h.cfg.Source.Postgres.Publication, state.operations(true)
 	const unseen, orNot = "UPDATEs are not seen: the publication does not publish them", "; or set router.on_update to ignore"
 	if unidentified(tables) {
 		h.log.Warn(unseen, "publication", pub, "code", "pg.no_replica_identity", "remedy", identityRemedy+orNot)

@@ -93,3 +93,35 @@ func TestUpdatesThatAreNotSeenAreSaid(t *testing.T) {
 		})
 	}
 }
+
+// TestPublicationKeepsWhatOthersRead: from one that is not of our tables alone nothing is taken, and from ours updates alone, where
+// a table has no usable replica identity.
+func TestPublicationKeepsWhatOthersRead(t *testing.T) {
+	const operations = "SELECT concat_ws(' ', pubinsert, pubupdate, pubdelete, pubtruncate) FROM pg_publication"
+	for _, test := range []struct{ name, members, want, warning string }{
+		{"all tables", "FOR ALL TABLES", "t t t t", "UPDATEs and DELETEs of a table without usable replica identity fail"},
+		{"somebody's table is in it", "FOR TABLE outbox, other", "t t t t", "UPDATEs and DELETEs of a table without usable replica identity fail"},
+		{"ours alone", "FOR TABLE outbox", "t f t t", "updates are not published any more"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			onEach(t, 13, func(t *testing.T, d *servers.Database) {
+				r := rig(t, d)
+				r.Exec(t, "ALTER TABLE outbox REPLICA IDENTITY NOTHING; CREATE PUBLICATION "+d.Name+" "+test.members)
+				var log bytes.Buffer
+				r.Source = func(single bool) pipeline.Source {
+					return walstream.New(r.Config, hclog.New(&hclog.LoggerOptions{Output: &log}), walstream.Options{Single: single})
+				}
+				at := r.Begun(t)
+				if got := d.Text(t, operations); got != test.want || !strings.Contains(log.String(), test.warning) {
+					t.Errorf("insert, update, delete, truncate are published: %s, want %s; the log: %s", got, test.want, log.String())
+				}
+				r.Exec(t, "ALTER TABLE outbox REPLICA IDENTITY DEFAULT")
+				r.Exec(t, somebodysRow)
+				r.Rows(t, at, 1)
+				if got := d.Text(t, operations); got != "t t t t" {
+					t.Errorf("with an identity insert, update, delete, truncate are published: %s", got)
+				}
+			})
+		})
+	}
+}
