@@ -21,6 +21,7 @@ type publicationState struct {
 	stamps  map[tableName]string // another one when the table left it and came back
 	schemas map[tableName]string // the same of tables that are in it by their schema
 	oids    map[tableName]uint32 // of the tables
+	ours    bool                 // of tables of the file alone, each by its name: of others nobody knows what their readers need, nor which will come
 }
 
 // operations is what it publishes, with inserts, and with updates or without.
@@ -33,52 +34,81 @@ func (s *publicationState) operations(updates bool) string {
 
 // publicationState returns nil when there is no publication of our name.
 func (s *Source) publicationState(ctx context.Context, ask querier, version int) (*publicationState, error) {
-	name := quoteLiteral(s.cfg.Source.Postgres.Publication)
-	rows, err := ask(ctx, `SELECT pubinsert, p.oid || '.' || p.xmin, pubupdate, coalesce(description, ''), d.xmin = p.xmin, pubviaroot,
-		concat(CASE WHEN pubdelete THEN ', delete' END, CASE WHEN pubtruncate THEN ', truncate' END) FROM pg_publication p
-		LEFT JOIN pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_publication'::regclass WHERE pubname = `+name)
+	rows, err := ask(ctx, s.publicationSQL(version))
 	if err != nil {
 		return nil, transient("pg.connection", "look at publication %s: %w", s.cfg.Source.Postgres.Publication, plain(err))
 	}
 	if len(rows) == 0 {
 		return nil, nil
 	}
-	state := &publicationState{inserts: rows[0].bool(0), updates: rows[0].bool(2), more: rows[0][6], root: rows[0].bool(5), stamp: rows[0][1], tables: map[tableName]string{}, stamps: map[tableName]string{}, schemas: map[tableName]string{}, oids: map[tableName]uint32{}}
+	state := &publicationState{inserts: rows[0].bool(0), ours: rows[0].bool(7), updates: rows[0].bool(2), more: rows[0][6], root: rows[0].bool(5), stamp: rows[0][1], tables: map[tableName]string{}, stamps: map[tableName]string{}, schemas: map[tableName]string{}, oids: map[tableName]uint32{}}
 	comment, before, _ := strings.Cut(rows[0][3], ourChange)
 	state.comment = strings.TrimSuffix(comment, "\n")
 	if rows[0].bool(4) {
 		state.before = strings.Fields(before)
 	}
-	filter, cols, schema := "''", "''", "''"
-	if version >= 150000 {
-		filter = "coalesce(v.rowfilter, '')"
-		cols = `CASE WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid
-			AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND a.attname <> ALL(v.attnames)) THEN 'a list of columns' ELSE '' END`
-		// The last is written anew when a table moves to another schema.
-		schema = `(SELECT pn.oid || '.' || pn.xmin || '.' || d.xmin FROM pg_publication_namespace pn
-			JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0
-			AND d.refclassid = 'pg_namespace'::regclass AND d.refobjid = pn.pnnspid WHERE pn.pnpubid = p.oid AND pn.pnnspid = n.oid)`
-	}
-	// By joins: a cast of a name to regclass wants USAGE on its schema, which we need not have of tables of others.
-	rows, err = ask(ctx, `SELECT v.schemaname, v.tablename, `+filter+`, `+cols+`, (SELECT r.oid || '.' || r.xmin FROM pg_publication_rel r
-		WHERE r.prpubid = p.oid AND r.prrelid = c.oid), c.oid, `+schema+` FROM pg_publication_tables v JOIN pg_publication p ON p.pubname = v.pubname
-		JOIN pg_namespace n ON n.nspname = v.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = v.tablename WHERE v.pubname = `+name)
+	rows, err = ask(ctx, s.membersSQL(version))
 	if err != nil {
 		return nil, transient("pg.connection", "look at publication %s: %w", s.cfg.Source.Postgres.Publication, plain(err))
 	}
 	for _, r := range rows {
-		why := r[3]
-		if r[2] != "" {
-			why = "a row filter"
+		t := tableName{r[0], r[1]}
+		state.tables[t], state.stamps[t], state.oids[t] = r[2], r[3], uint32(r.int(4))
+		if r[3] == "" {
+			state.schemas[t] = r[5]
 		}
-		state.tables[tableName{r[0], r[1]}] = why
-		state.stamps[tableName{r[0], r[1]}] = r[4]
-		if r[4] == "" {
-			state.schemas[tableName{r[0], r[1]}] = r[6]
-		}
-		state.oids[tableName{r[0], r[1]}] = uint32(r.int(5))
 	}
 	return state, nil
+}
+
+// publicationSQL asks for the publication alone. pg_publication_tables, which would know its tables too, waits since PostgreSQL 16 for
+// whoever locks one of them, be it somebody else's; the catalog below the view does not.
+func (s *Source) publicationSQL(version int) string {
+	schemas := "false"
+	if version >= 150000 {
+		schemas = "EXISTS (SELECT FROM pg_publication_namespace s WHERE s.pnpubid = p.oid)"
+	}
+	return `SELECT pubinsert, p.oid || '.' || p.xmin, pubupdate, coalesce(description, ''), d.xmin = p.xmin, pubviaroot,
+		concat(CASE WHEN pubdelete THEN ', delete' END, CASE WHEN pubtruncate THEN ', truncate' END),
+		NOT (puballtables OR ` + schemas + ` OR EXISTS (SELECT FROM pg_publication_rel r JOIN pg_class c ON c.oid = r.prrelid
+			JOIN pg_namespace n ON n.oid = c.relnamespace WHERE r.prpubid = p.oid AND (n.nspname, c.relname) NOT IN (` + s.namesSQL() + `)))
+		FROM pg_publication p LEFT JOIN pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_publication'::regclass
+		WHERE pubname = ` + quoteLiteral(s.cfg.Source.Postgres.Publication)
+}
+
+// membersSQL asks which tables of the file are in the publication: each by itself or by its schema, or as a partition of such a
+// table, unless that stands for it (publish_via_partition_root).
+func (s *Source) membersSQL(version int) string {
+	why, schema, inSchema := "''", "''", "false"
+	if version >= 150000 {
+		inSchema = "EXISTS (SELECT FROM pg_publication_namespace s WHERE s.pnpubid = p.oid AND s.pnnspid = m.relnamespace)"
+		why = `CASE WHEN EXISTS (SELECT FROM pg_publication_namespace s WHERE s.pnpubid = p.oid AND s.pnnspid = c.relnamespace) THEN '' WHEN r.prqual IS NOT NULL THEN 'a row filter'
+			WHEN EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+			AND a.attnum <> ALL(r.prattrs)) THEN 'a list of columns' ELSE '' END`
+		// The last is written anew when a table moves to another schema.
+		schema = `(SELECT s.oid || '.' || s.xmin || '.' || d.xmin FROM pg_publication_namespace s
+			JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.objsubid = 0
+			AND d.refclassid = 'pg_namespace'::regclass AND d.refobjid = s.pnnspid WHERE s.pnpubid = p.oid AND s.pnnspid = c.relnamespace)`
+	}
+	return `SELECT n.nspname, c.relname, ` + why + `, r.oid || '.' || r.xmin, c.oid, ` + schema + `
+		FROM pg_publication p CROSS JOIN pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		LEFT JOIN pg_publication_rel r ON r.prpubid = p.oid AND r.prrelid = c.oid
+		CROSS JOIN LATERAL (SELECT coalesce(bool_or(m.oid = c.oid), false), coalesce(bool_or(m.oid <> c.oid), false)
+			FROM (SELECT c.oid UNION SELECT relid::oid FROM pg_partition_ancestors(c.oid)) t(oid) JOIN pg_class m ON m.oid = t.oid
+			WHERE EXISTS (SELECT FROM pg_publication_rel mr WHERE mr.prpubid = p.oid AND mr.prrelid = m.oid) OR ` + inSchema + `) via(itself, above)
+		WHERE p.pubname = ` + quoteLiteral(s.cfg.Source.Postgres.Publication) + ` AND (n.nspname, c.relname) IN (` + s.namesSQL() + `)
+		AND c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND CASE WHEN NOT pubviaroot THEN c.relkind = 'r' AND (puballtables OR itself OR above)
+			WHEN puballtables THEN NOT c.relispartition ELSE itself AND NOT above END`
+}
+
+// namesSQL is the tables of the file for an IN.
+func (s *Source) namesSQL() string {
+	names := make([]string, len(s.cfg.Source.Tables))
+	for i, text := range s.cfg.Source.Tables {
+		t := parseTable(text)
+		names[i] = fmt.Sprintf("(%s, %s)", quoteLiteral(t.schema), quoteLiteral(t.name))
+	}
+	return strings.Join(names, ", ")
 }
 
 // publicationCovers checks that every row of the tables reaches the slot. Once a position is stored, a
@@ -188,7 +218,7 @@ func (h *session) spareUpdates(ctx context.Context) error {
 		return err
 	}
 	pub := h.cfg.Source.Postgres.Publication
-	if h.cfg.Source.Postgres.Create && h.isOfOurTables(state) {
+	if h.cfg.Source.Postgres.Create && state.ours {
 		if err = h.publish(ctx, state, state.operations(false)); err == nil {
 			h.log.Warn("updates are not published any more: a table has no usable replica identity, and its UPDATEs would fail", "publication", pub, "code", "pg.no_replica_identity", "remedy", identityRemedy)
 			return h.restamp(ctx)
@@ -221,7 +251,7 @@ func (h *session) seeUpdates(ctx context.Context) error {
 		h.log.Warn(unseen, "publication", pub, "code", "pg.no_replica_identity", "remedy", identityRemedy+orNot)
 		return nil
 	}
-	if h.cfg.Source.Postgres.Create && h.isOfOurTables(state) {
+	if h.cfg.Source.Postgres.Create && state.ours {
 		err := h.publish(ctx, state, operations)
 		if err == nil {
 			h.log.Info("updates are published from now on", "publication", pub)
@@ -234,17 +264,6 @@ func (h *session) seeUpdates(ctx context.Context) error {
 	h.log.Warn(unseen, "publication", pub, "code", "pg.updates_unpublished", "remedy", fmt.Sprintf("stop the pipeline and run as the publication's owner: ALTER PUBLICATION %s SET (publish = '%s'); then outferry offsets set %s --accept-gap%s",
 		quoteIdent(pub), operations, h.cfg.Name, orNot))
 	return nil
-}
-
-// isOfOurTables reports whether the publication is of tables of the file, each by its name: of others nobody knows whether
-// their UPDATEs could be published, nor which will come to it.
-func (h *session) isOfOurTables(state *publicationState) bool {
-	for t := range state.tables {
-		if !h.names(t) || state.stamps[t] == "" {
-			return false
-		}
-	}
-	return true
 }
 
 // restamp takes a change of the publication that we made ourselves for what it is.
