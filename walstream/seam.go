@@ -99,20 +99,24 @@ func keyOf(t *outbox.Table, values [][]byte, keys []int) rowKey {
 	return rowKey(sum.Sum(nil))
 }
 
-// keyColumns returns the places of the primary key's columns in one shape of a table; none where it has no key.
+// keyColumns returns the places of the primary key's columns in one shape of a table; none where it has no key. In a shape with
+// another key a row of the log has another text than the same row in the snapshot, and would come twice.
 func (sn *snapshotReader) keyColumns(ctx context.Context, t *outbox.Table) ([]int, error) {
 	if keys, ok := sn.keys[t]; ok {
 		return keys, nil
 	}
-	names, err := sn.primaryKey(ctx, tableName{t.Schema, t.Name})
+	key, err := sn.primaryKey(ctx, tableName{t.Schema, t.Name})
 	if err != nil {
 		return nil, err
 	}
 	var keys []int
-	for _, name := range names {
-		i := t.Index(name)
+	for _, c := range key {
+		i := t.Index(c.name)
 		if i < 0 {
-			return nil, keyChanged(fmt.Errorf("read rows of %s beside the snapshot: they were written without column %s of its primary key", t, name))
+			return nil, sn.otherKey("read rows of %s beside the snapshot: they were written without column %s of its primary key", t, c.name)
+		}
+		if was := t.Columns[i].TypeName; was != c.typeName {
+			return nil, sn.otherKey("read rows of %s beside the snapshot: they were written when column %s of its primary key was %s, and it is %s now", t, c.name, was, c.typeName)
 		}
 		keys = append(keys, i)
 	}
@@ -123,23 +127,35 @@ func (sn *snapshotReader) keyColumns(ctx context.Context, t *outbox.Table) ([]in
 	return keys, nil
 }
 
+// otherKey is the fault for rows in the log that can't be told from those of the snapshot. A slot of before would bring them again.
+func (h *session) otherKey(format string, args ...any) error {
+	remedy := "undo the change until the snapshot is over, if it gave no row another text of its key; or start over with outferry offsets reset NAME"
+	if !h.cfg.Source.Postgres.Create {
+		remedy += fmt.Sprintf("; the slot is not the pipeline's, so drop it and make it anew: SELECT pg_drop_replication_slot(%s); %s", quoteLiteral(h.cfg.Source.Postgres.Slot), h.slotFunctionSQL())
+	}
+	return lost("pg.key_changed", remedy, fmt.Errorf(format, args...))
+}
+
 // inKey holds for a column a of the table that an index i is on, where it is of the index's key: the others are at its end,
 // by INCLUDE.
 const inKey = "array_position(i.indkey::int2[], a.attnum) < i.indnkeyatts" // it counts from 0
 
-// primaryKey returns the names of the key's columns, or none where the log leaves one of them out.
-func (h *session) primaryKey(ctx context.Context, t tableName) ([]string, error) {
-	rows, err := query(ctx, h.cat, fmt.Sprintf(`SELECT a.attname, a.attgenerated <> '' FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND `+inKey+`
+// keyColumn is a column of a primary key, and its type as SQL has it.
+type keyColumn struct{ name, typeName string }
+
+// primaryKey returns the key's columns, or none where the log leaves one of them out.
+func (h *session) primaryKey(ctx context.Context, t tableName) ([]keyColumn, error) {
+	rows, err := query(ctx, h.cat, fmt.Sprintf(`SELECT a.attname, a.attgenerated <> '', format_type(a.atttypid, a.atttypmod) FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND `+inKey+`
 		WHERE i.indisprimary AND i.indrelid = %s::regclass ORDER BY array_position(i.indkey::int2[], a.attnum)`, quoteLiteral(t.sql())))
 	if err != nil {
 		return nil, transient("pg.connection", "read the primary key of %s: %w", t, plain(err))
 	}
-	var names []string
+	var key []keyColumn
 	for _, r := range rows {
 		if r.bool(1) {
 			return nil, nil
 		}
-		names = append(names, r[0])
+		key = append(key, keyColumn{r[0], r[2]})
 	}
-	return names, nil
+	return key, nil
 }

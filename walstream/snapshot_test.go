@@ -556,3 +556,39 @@ func TestNoSlotIsFree(t *testing.T) {
 		})
 	}
 }
+
+// TestKeyOfAnotherTypeBehindTheSlotStops: a row that the log has with another text of its key would come twice. The remedy works.
+func TestKeyOfAnotherTypeBehindTheSlotStops(t *testing.T) {
+	for _, test := range []struct{ before, id, alter, later string }{
+		{"varchar(36)", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "uuid USING id::uuid", "b0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"},
+		{"numeric(20)", "1", "numeric(20, 2)", "2"},
+	} {
+		t.Run(test.alter, func(t *testing.T) {
+			onEach(t, 13, func(t *testing.T, d *servers.Database) {
+				r := rig(t, d)
+				r.Config.Source.Postgres.Create = false
+				r.Exec(t, "DROP TABLE outbox; CREATE TABLE outbox (id "+test.before+" PRIMARY KEY, aggregatetype text, aggregateid text, type text, payload text)")
+				r.Exec(t, "CREATE PUBLICATION "+d.Name+" FOR TABLE outbox WITH (publish = 'insert, update')")
+				r.Exec(t, "SELECT pg_create_logical_replication_slot('"+d.Name+"', 'pgoutput')")
+				r.Exec(t, "INSERT INTO outbox VALUES ('"+test.id+"', 'o', 'k', 't', '{}')")
+				r.Exec(t, "ALTER TABLE outbox ALTER COLUMN id TYPE "+test.alter)
+				rd := r.Start(t, nil, false, true)
+				err := rd.Fault()
+				wantFault(t, err, "pg.key_changed", outbox.PositionLost)
+				if len(rd.Feed.IDs) > 0 {
+					t.Errorf("it published %v first", rd.Feed.IDs)
+				}
+				_, statements, _ := strings.Cut(err.(*outbox.Fault).Remedy, "make it anew: ")
+				for _, statement := range strings.Split(statements, "; ") {
+					r.Exec(t, statement)
+				}
+				rd = r.Start(t, nil, false, true)
+				rd.Until("the stream", streams)
+				r.Exec(t, "INSERT INTO outbox VALUES ('"+test.later+"', 'o', 'k', 't', '{}')")
+				if f := rd.Until("a later row", func(f *sourcetest.Feed) bool { return len(f.IDs) > 1 }); len(f.IDs) != 2 {
+					t.Errorf("got %v", f.IDs)
+				}
+			})
+		})
+	}
+}
