@@ -76,7 +76,7 @@ func (c *checker) pattern(path, text string) *regexp.Regexp {
 		return nil
 	}
 	if err == nil {
-		return re
+		return c.whole(path, text, re)
 	}
 	remedy := ""
 	for _, j := range onlyInJava {
@@ -85,6 +85,24 @@ func (c *checker) pattern(path, text string) *regexp.Regexp {
 		}
 	}
 	c.errorf(path, remedy, "not a pattern: %s", patternReason(err))
+	return nil
+}
+
+// whole refuses an expression that is one by itself, and none where it must match all of a value.
+func (c *checker) whole(path, text string, re *regexp.Regexp) *regexp.Regexp {
+	compile := func(text string) error {
+		_, err := regexp.Compile(`\A(?:` + text + `)\z`)
+		return err
+	}
+	err := compile(text)
+	if err == nil {
+		return re
+	}
+	if closed := text + `\E`; compile(closed) == nil {
+		c.errorf(path, `close it with \E: `+closed, `not a pattern: \Q is not closed`)
+		return nil
+	}
+	c.errorf(path, "", "not a pattern: %s", patternReason(err))
 	return nil
 }
 

@@ -277,6 +277,10 @@ var badFiles = map[string][]string{
 	"topic_pattern": {
 		`8:18: error: router.topic_pattern: not a pattern: missing closing ): (?<x>a`,
 	},
+	"topic_quote": {
+		`8:18: error: router.topic_pattern: not a pattern: \Q is not closed`,
+		`9:19: error: router.topics_allowed: not a pattern: \Q is not closed`,
+	},
 	"topics_allowed": {
 		`8:19: error: router.topics_allowed: not a pattern: missing closing ]: [`,
 	},

@@ -2,6 +2,7 @@ package configs
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -14,6 +15,21 @@ func TestClassesThatMeanAnotherThingInJavaAreRefused(t *testing.T) {
 		_, findings := LoadBytes("x.yaml", []byte(minimal+fmt.Sprintf("router: {topic: t, topic_pattern: '%s'}\n", pattern)), isolated(nil))
 		if findings.HasErrors() != refused {
 			t.Errorf("%s: %v, want refused %v", pattern, findings, refused)
+		}
+	}
+}
+
+// TestPatternsThatAreOneOnlyByThemselvesAreRefused: the router makes each match a whole value.
+func TestPatternsThatAreOneOnlyByThemselvesAreRefused(t *testing.T) {
+	deep := func(n int) string { return strings.Repeat("(", n) + "a" + strings.Repeat(")", n) }
+	for pattern, remedy := range map[string]string{
+		`\Qa`: `close it with \E: \Qa\E`, `b|\Qa\`: `close it with \E: b|\Qa\\E`, `\Qa\E\Qb`: `close it with \E: \Qa\E\Qb\E`, `[a]\Q`: `close it with \E: [a]\Q\E`,
+		deep(999): "", `a\`: "", "a)": "", "a)|(b": "", "(a": "",
+		`\Qa\E`: "sound", `\\Qa`: "sound", "(?i)a": "sound", "a|b": "sound", "": "sound", "^a$": "sound", deep(900): "sound", `\Q\E`: "sound",
+	} {
+		_, findings := LoadBytes("x.yaml", []byte(minimal+fmt.Sprintf("router: {topic: t, topic_pattern: '%s'}\n", pattern)), isolated(nil))
+		if findings.HasErrors() != (remedy != "sound") || remedy != "sound" && findings[0].Remedy != remedy {
+			t.Errorf("%.20s: %v, want remedy %s", pattern, findings, remedy)
 		}
 	}
 }

@@ -347,6 +347,12 @@ func TestUnusableOptionsAreRefused(t *testing.T) {
 		want   []string
 	}{
 		{"pattern", func(r *configs.Router, _ *configs.Encoding) { r.TopicPattern = "(" }, []string{"router.topic_pattern", "missing closing"}},
+		{"open quote", func(r *configs.Router, _ *configs.Encoding) { r.TopicPattern = `\Qa` }, []string{"router.topic_pattern", "missing closing"}},
+		{"open quote among the allowed", func(r *configs.Router, _ *configs.Encoding) { r.TopicsAllowed = `a|\Qa` }, []string{"router.topics_allowed", "missing closing"}},
+		{"too deep as a whole", func(r *configs.Router, _ *configs.Encoding) {
+			r.TopicPattern = strings.Repeat("(", 999) + "a" + strings.Repeat(")", 999)
+		}, []string{"router.topic_pattern", "too deep"}},
+		{"one only inside", func(r *configs.Router, _ *configs.Encoding) { r.TopicPattern = "a)|(b" }, []string{"router.topic_pattern", "unexpected )"}},
 		{"look-around", func(r *configs.Router, _ *configs.Encoding) { r.TopicPattern = "(?!x).*" }, []string{"router.topic_pattern", "look-around"}},
 		{"group", func(r *configs.Router, _ *configs.Encoding) { r.Topic = "${nope}" }, []string{"router.topic", "${nope}"}},
 		{"number", func(r *configs.Router, _ *configs.Encoding) { r.Topic = "$2" }, []string{"router.topic", "$2"}},

@@ -20,7 +20,7 @@ func newTopicRule(pattern, template string) (*topicRule, error) {
 	if err != nil {
 		return nil, err
 	}
-	first := regexp.MustCompile(pattern) // whole has compiled with it inside
+	first := regexp.MustCompile(pattern) // whole has compiled it
 	parts, err := parseTemplate(template, first)
 	if err != nil {
 		f := configFault("router.topic_invalid", "router.topic: %q: %w", template, err)
@@ -33,7 +33,11 @@ func newTopicRule(pattern, template string) (*topicRule, error) {
 func compileWhole(option, pattern string) (*regexp.Regexp, error) {
 	_, err := regexp.Compile(pattern)
 	if err == nil {
-		return regexp.MustCompile(`\A(?:` + pattern + `)\z`), nil
+		whole, err := regexp.Compile(`\A(?:` + pattern + `)\z`) // \Q without \E is one only by itself
+		if err == nil {
+			return whole, nil
+		}
+		return nil, configFault("router.pattern_invalid", "%s: as a whole value: %w", option, err)
 	}
 	f := configFault("router.pattern_invalid", "%s: %w", option, err)
 	if strings.Contains(pattern, "(?=") || strings.Contains(pattern, "(?!") || strings.Contains(pattern, "(?<=") || strings.Contains(pattern, "(?<!") {
