@@ -53,6 +53,26 @@ func TestStandingByIsNoFailure(t *testing.T) {
 	}
 }
 
+// TestGivingUpIsForWhateverKeepsFailing: a password that was rotated and forgotten is waited for no longer than a server.
+func TestGivingUpIsForWhateverKeepsFailing(t *testing.T) {
+	cfg := &configs.Pipeline{Name: "posts"}
+	cfg.Source.Retry.GiveUpAfter = time.Hour
+	p := New(cfg, hclog.NewNullLogger(), status.NewRegistry("test", false).Pipeline("posts"), time.Second)
+	for _, f := range []*outbox.Fault{
+		{Code: "pg.auth", Class: outbox.Environment, Err: errors.New("the password is wrong")},
+		{Code: "kafka.unreachable", Class: outbox.Transient, Err: errors.New("nobody answers")},
+	} {
+		p.connected, p.failing = true, time.Now().Add(-time.Minute)
+		if !p.again(f) {
+			t.Errorf("%s: it gives up after a minute", f.Code)
+		}
+		p.failing = time.Now().Add(-2 * time.Hour)
+		if p.again(f) || ExitCode(f) != 3 {
+			t.Errorf("%s: it goes on after two hours, or its exit code is %d", f.Code, ExitCode(f))
+		}
+	}
+}
+
 // TestPipelinesOfAProcessShareNoFault: what all of them end a session with is not written to.
 func TestPipelinesOfAProcessShareNoFault(t *testing.T) {
 	var wg sync.WaitGroup

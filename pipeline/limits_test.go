@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"fmt"
 	"testing"
+	"time"
 )
 
 // TestTheLimitOfTopicsHoldsInEachSession, and through a restart by whatever keeps the process alive.
@@ -65,4 +66,18 @@ func TestALargeTransactionIsMeasuredAlone(t *testing.T) {
 			t.Errorf("a commit after %d events is inside a transaction of 800 KB", rec.Events)
 		}
 	}
+}
+
+// TestARoleThatMayNoLongerLogInIsGivenUp: it had streamed, so it is waited for, and no longer than the file says.
+func TestARoleThatMayNoLongerLogInIsGivenUp(t *testing.T) {
+	r := newRig(t, "")
+	role := r.db.Name + "_feed"
+	r.db.Exec(t, "CREATE ROLE "+role+" SUPERUSER LOGIN PASSWORD 'postgres'")
+	r.cfg.Source.User, r.cfg.Source.Retry.GiveUpAfter = role, 2*time.Second
+	run := r.start()
+	r.insert("first", "order", "{}")
+	r.consume("order", 1)
+	r.db.Exec(t, "ALTER ROLE "+role+" NOLOGIN")
+	r.db.Exec(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", role)
+	wantFault(t, run.wait(), "pg.auth", 3)
 }

@@ -130,7 +130,7 @@ func (p *Pipeline) again(err error) bool {
 	p.status.Error(stage(f.Code), f.Code)
 	switch f.Class {
 	case outbox.Transient:
-		if after := p.cfg.Source.Retry.GiveUpAfter; after > 0 && !p.failing.IsZero() && time.Since(p.failing) > after {
+		if p.longEnough() {
 			f.Class = outbox.Environment
 			return false
 		}
@@ -138,7 +138,7 @@ func (p *Pipeline) again(err error) bool {
 	case outbox.Busy:
 		return true
 	case outbox.Environment:
-		return p.connected // it worked before: a rotated password, a grant that was taken away for a moment
+		return p.connected && !p.longEnough() // it worked before: a rotated password, a grant that was taken away for a moment
 	}
 	// A row that can't be published fails the whole Kafka transaction, and so does one that can't be read, behind others of its
 	// database transaction. Once more, one database transaction at a time, so that all before it is delivered: the way on that
@@ -149,6 +149,12 @@ func (p *Pipeline) again(err error) bool {
 	p.single = true
 	p.log.Warn("what follows can't be published: delivering what precedes it", "code", f.Code)
 	return true
+}
+
+// longEnough reports whether sessions have failed for as long as the file bears it.
+func (p *Pipeline) longEnough() bool {
+	after := p.cfg.Source.Retry.GiveUpAfter
+	return after > 0 && !p.failing.IsZero() && time.Since(p.failing) > after
 }
 
 func stage(code string) string {
@@ -167,7 +173,8 @@ func (p *Pipeline) pause(ctx context.Context, err error) bool {
 	f := faultOf(err)
 	wait := p.backoff()
 	if f.Class == outbox.Busy {
-		p.failing = time.Time{}    // to stand by is no failure
+		p.failing = time.Time{} // to stand by is no failure
+		p.attempt.Store(0)
 		p.instance = newInstance() // somebody else may write meanwhile: whoever comes back is told from whoever was replaced
 		p.watch(ctx)
 	}
@@ -230,8 +237,9 @@ func quietLooks(rec *offsets.Record) int {
 	return 1
 }
 
-// wait tells health now and then that it is no more than that.
+// wait tells health at first and now and then that it is no more than that.
 func (p *Pipeline) wait(ctx context.Context, wait time.Duration) bool {
+	p.status.Beat()
 	timer, beat := time.NewTimer(wait), time.NewTicker(beatEvery)
 	defer timer.Stop()
 	defer beat.Stop()
@@ -281,7 +289,7 @@ func jitter(d time.Duration) time.Duration {
 // settled is called once a session streams and keeps at it: the waiting is over. A stream that breaks as soon as
 // it begins is not.
 func (p *Pipeline) settled() {
-	if p.connected && p.attempt.Load() > 0 {
+	if p.connected {
 		p.status.Reconnect()
 	}
 	p.connected, p.failing = true, time.Time{}
