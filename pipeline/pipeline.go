@@ -176,8 +176,8 @@ func (p *Pipeline) pause(ctx context.Context, err error) bool {
 		p.failing = time.Time{} // to stand by is no failure
 		p.attempt.Store(0)
 		p.instance = newInstance() // somebody else may write meanwhile: whoever comes back is told from whoever was replaced
-		p.watch(ctx)
 	}
+	p.watch(ctx, f)
 	switch {
 	case f == errSingleOver, f.Class == outbox.Internal, f.Class == outbox.Config, f.Class == outbox.PositionLost:
 		wait = 0 // what precedes a row that can't be published is delivered at once

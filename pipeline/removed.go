@@ -42,9 +42,10 @@ func (f *ferry) refuseRemoved(rec *offsets.Record) error {
 		Remedy: "if it was removed, leave it stopped; if it was reset, start it anew: it begins from the start, as source.snapshot says"}
 }
 
-// watch looks for the record of whoever works, until it has been seen.
-func (p *Pipeline) watch(ctx context.Context) {
-	if !p.seen.record {
+// watch looks for the record of whoever works, until it has been seen; and once where a session ended before it came to Kafka:
+// a tombstone that is written while the database is away is no old one.
+func (p *Pipeline) watch(ctx context.Context, f *outbox.Fault) {
+	if !p.seen.record && (f.Class == outbox.Busy || !p.seen.looked) {
 		p.peek(ctx)
 	}
 }
