@@ -14,6 +14,8 @@
 package binlog
 
 import (
+	"sync/atomic"
+
 	"github.com/hashicorp/go-hclog"
 
 	"outferry/configs"
@@ -22,12 +24,12 @@ import (
 
 // Options are what the pipeline asks of a source beyond its file. Every func may be nil.
 type Options struct {
-	Single   bool                             // one transaction a batch: everything before a bad row can then be delivered
-	Progress func(done, expected int64)       // snapshot rows
-	Lag      func(bytes int64, caughtUp bool) // every few seconds while streaming
-	Ghosts   func(gtids string)               // a promoted server never had what we published
-	Phase    func(phase string)               // snapshot or stream begins
-	Skipped  func(reason string, rows int)    // rows of ours that are not handed over
+	Single   bool                          // one transaction a batch: everything before a bad row can then be delivered
+	Progress func(done, expected int64)    // snapshot rows
+	Lag      func(outbox.Lag)              // every few seconds while streaming
+	Ghosts   func(gtids string)            // a promoted server never had what we published
+	Phase    func(phase string)            // snapshot or stream begins
+	Skipped  func(reason string, rows int) // rows of ours that are not handed over
 }
 
 // Source streams the log of one server. Make a new one for each Run.
@@ -38,6 +40,7 @@ type Source struct {
 	opt   Options
 	pool  *outbox.Pool
 	phase *outbox.Phase
+	done  atomic.Pointer[position] // the last that is committed
 }
 
 // New returns a source for the pipeline. Nothing is connected yet.
@@ -53,6 +56,7 @@ func (s *Source) Confirm(pos outbox.Position) {
 	if err != nil {
 		return // it came from us, through the pipeline; Run would have refused it
 	}
+	s.done.Store(p)
 	s.phase.Set(p.Phase)
 }
 

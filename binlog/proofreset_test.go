@@ -123,7 +123,7 @@ func TestResetUnderAStreamIsNoticed(t *testing.T) {
 				m := servers.StartMySQL(t, servers.MySQLOptions{Version: version})
 				d := m.Database(t)
 				d.Exec(t, tablesSQL)
-				f := start(t, file(t, d, noData), nil, binlog.Options{Lag: func(int64, bool) {}})
+				f := start(t, file(t, d, noData), nil, binlog.Options{Lag: func(outbox.Lag) {}})
 				f.begun()
 				again(t, d, 5)
 				f.wait(5)

@@ -215,7 +215,7 @@ func TestServersTimeoutsAreNotOurs(t *testing.T) {
 		}
 		d.Exec(t, "SET GLOBAL wait_timeout = 1, GLOBAL "+limit)
 		looked := make(chan struct{}, 1)
-		looks := func(int64, bool) {
+		looks := func(outbox.Lag) {
 			select {
 			case looked <- struct{}{}:
 			default:

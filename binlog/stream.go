@@ -338,11 +338,17 @@ func (st *stream) handOver(b *outbox.Batch, dry bool) error {
 		b.Whole, b.WholePosition = st.asm.tx.batchLen, st.position(true).appendTo(b.WholePosition[:0])
 	}
 	st.handed, st.handedAt, st.partial, st.asm.news = p.mark(), time.Now(), b.Partial, false
-	select {
-	case st.out <- b:
-		return nil
-	case <-st.ctx.Done():
-		return st.ctx.Err()
+	for {
+		select {
+		case st.out <- b:
+			return nil
+		case <-st.ctx.Done():
+			return st.ctx.Err()
+		case <-time.After(pollEvery):
+			if err := st.upkeep(false); err != nil {
+				return err
+			}
+		}
 	}
 }
 
@@ -357,6 +363,10 @@ func (st *stream) room(size int) (*outbox.Batch, error) {
 		case <-st.pool.Freed():
 		case <-st.ctx.Done():
 			return nil, st.ctx.Err()
+		case <-time.After(pollEvery):
+			if err := st.upkeep(false); err != nil {
+				return nil, err
+			}
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"outferry/binlog"
+	"outferry/outbox"
 )
 
 // TestChangeThatIsNotLoggedIsNoticed: where the log has no names, rows would go on with those of before, or with its labels, its sign
@@ -27,7 +28,7 @@ func TestChangeThatIsNotLoggedIsNoticed(t *testing.T) {
 				d.Exec(t, "ALTER TABLE outbox ADD COLUMN note varchar(100), ADD COLUMN amount int")
 				var log bytes.Buffer
 				var looks atomic.Int64
-				src := binlog.New(file(t, d, noData), hclog.New(&hclog.LoggerOptions{Output: &log}), binlog.Options{Lag: func(int64, bool) { looks.Add(1) }})
+				src := binlog.New(file(t, d, noData), hclog.New(&hclog.LoggerOptions{Output: &log}), binlog.Options{Lag: func(outbox.Lag) { looks.Add(1) }})
 				f := run(t, src, nil)
 				f.begun()
 				d.Exec(t, swapNames+"; ALTER TABLE outbox ADD COLUMN x int FIRST; CREATE UNIQUE INDEX i ON outbox (id, type); "+
@@ -55,7 +56,7 @@ func TestMetadataThatIsTakenBackIsNoticed(t *testing.T) {
 		d := fullNames(t, version)
 		d.Exec(t, tablesSQL)
 		var looks atomic.Int64
-		f := start(t, file(t, d, noData), nil, binlog.Options{Lag: func(int64, bool) { looks.Add(1) }})
+		f := start(t, file(t, d, noData), nil, binlog.Options{Lag: func(outbox.Lag) { looks.Add(1) }})
 		f.begun()
 		d.Exec(t, "SET GLOBAL binlog_row_metadata = DEFAULT")
 		d.Exec(t, insert("a1"))

@@ -1,6 +1,10 @@
 package binlog
 
-import "time"
+import (
+	"time"
+
+	"outferry/outbox"
+)
 
 // upkeep tells how far behind the stream is, now and then; dry says that nothing waits at the socket. A stream
 // that has come to where the log ended at the last look is not behind: it only has not read what came this moment.
@@ -24,15 +28,27 @@ func (st *stream) upkeep(dry bool) error {
 	if first { // nothing is read yet
 		return nil
 	}
-	behind := st.bytesTo(end.place)
+	behind := st.bytesTo(end.place, st.asm.seen())
 	age := time.Since(time.UnixMicro(st.asm.tx.head.commit))
-	st.opt.Lag(behind, caughtUp || behind == 0 || age < time.Second)
+	st.opt.Lag(outbox.Lag{
+		Bytes:    max(behind, st.undelivered(end.place)),
+		CaughtUp: caughtUp || behind == 0 || age < time.Second,
+		Commit:   st.asm.tx.head.commit,
+	})
 	st.warnOfPurge(behind, age)
 	return nil
 }
 
-func (st *stream) bytesTo(end place) int64 {
-	here := st.asm.seen()
+// undelivered is what lies behind the last position that is committed, where something was handed over since.
+func (st *stream) undelivered(end place) int64 {
+	done := st.done.Load()
+	if done == nil || st.handed == "" || st.handed == done.mark() {
+		return 0
+	}
+	return st.bytesTo(end, place{done.File, done.Pos})
+}
+
+func (st *stream) bytesTo(end, here place) int64 {
 	if end.file == here.file {
 		return max(int64(end.pos)-int64(here.pos), 0)
 	}

@@ -8,6 +8,7 @@ import (
 	"outferry/binlog"
 	"outferry/internal/servers"
 	"outferry/internal/sourcetest"
+	"outferry/outbox"
 )
 
 // lags are what a source says of how far behind it is.
@@ -16,11 +17,11 @@ type lags struct {
 	n, behind int
 }
 
-func (l *lags) note(_ int64, caughtUp bool) {
+func (l *lags) note(lag outbox.Lag) {
 	l.Lock()
 	defer l.Unlock()
 	l.n++
-	if !caughtUp {
+	if !lag.CaughtUp {
 		l.behind++
 	}
 }
@@ -86,6 +87,35 @@ func TestASilentServerIsReadSoon(t *testing.T) {
 			case <-time.After(sourcetest.Deadline):
 				t.Error("it does not stream")
 			}
+		})
+	}
+}
+
+// TestLagIsToldWhileNobodyTakesRows: Kafka is away, and what was handed over is as little delivered as what is not read.
+func TestLagIsToldWhileNobodyTakesRows(t *testing.T) {
+	for _, version := range servers.MySQLVersions(t) {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			d := servers.MySQL(t, version)
+			d.Exec(t, tablesSQL)
+			told := make(chan outbox.Lag, 100)
+			f := start(t, file(t, d, noData), nil, binlog.Options{Lag: func(l outbox.Lag) { told <- l }})
+			f.begun()
+			for range 200 {
+				d.Exec(t, "INSERT INTO outbox SELECT uuid(), 'order', 'key', 'created', JSON_QUOTE(repeat('x', 60000)) FROM (SELECT 1 UNION SELECT 2) two")
+			}
+			before := time.Now()
+			for range 3 {
+				select {
+				case l := <-told:
+					if l.Bytes > 15e6 && l.Commit > 0 && l.Commit < before.UnixMicro() {
+						return
+					}
+				case <-time.After(sourcetest.Deadline):
+					t.Fatal("it tells nothing")
+				}
+			}
+			t.Error("it does not tell how much is not delivered")
 		})
 	}
 }

@@ -13,7 +13,7 @@ const BatchBytes = 256 << 10
 type Batch struct {
 	Rows          []Row
 	Transactions  int      // how many ended in this batch
-	Position      Position // where the source stands after the last row; zero while that can't be said
+	Position      Position // where the source stands after the last row
 	Partial       bool     // the last transaction goes on in the next batch
 	Whole         int      // of a partial batch: the rows of transactions that ended in it, which may be committed without the rest
 	WholePosition Position // where the source stands after those rows
@@ -22,6 +22,13 @@ type Batch struct {
 	Buf    []byte   // what the source reads into; its capacity never changes, so Values may point into it
 	values [][]byte // what Row.Values point into
 	pool   *Pool
+}
+
+// Lag is how far a source is behind its log.
+type Lag struct {
+	Bytes    int64 // of the log that are not committed in Kafka
+	CaughtUp bool  // what is read now is new
+	Commit   int64 // time of the last transaction that was read, in microseconds since 1970; 0: none yet
 }
 
 // AddRow appends a row of n values and returns it, so that the source fills Values.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"time"
 
+	"outferry/outbox"
 	"outferry/status"
 )
 
@@ -47,20 +48,26 @@ func (p *Pipeline) snapshotProgress(done, expected int64) {
 	p.status.Snapshot(done, expected, left)
 }
 
-// deliveredUpTo is the moment up to which all that the source has handed over is delivered.
-func (p *Pipeline) deliveredUpTo() time.Time {
-	now := time.Now()
-	if held := p.oldest.Load(); held != 0 && held < now.UnixMicro() {
+// deliveredUpTo is the moment up to which all is delivered, where the source has read up to another one.
+func (p *Pipeline) deliveredUpTo(read time.Time) time.Time {
+	if held := p.oldest.Load(); held != 0 && held < read.UnixMicro() {
 		return time.UnixMicro(held)
 	}
-	return now
+	return read
 }
 
-// sourceLag is told how many bytes of log are left, and whether what comes now is new.
-func (p *Pipeline) sourceLag(left int64, caughtUp bool) {
-	if caughtUp {
+// sourceLag is told every few seconds. Before a transaction has come nobody knows how old what is left is: what was known stays.
+func (p *Pipeline) sourceLag(l outbox.Lag) {
+	left := l.Bytes
+	p.status.LagBytes(left)
+	switch {
+	case l.CaughtUp:
+		p.status.DeliveredUpTo(p.deliveredUpTo(time.Now()))
+	case l.Commit > 0:
+		p.status.DeliveredUpTo(p.deliveredUpTo(time.UnixMicro(l.Commit)))
+	}
+	if l.CaughtUp {
 		p.caughtUp.Store(true)
-		p.status.SourceLag(p.deliveredUpTo(), left)
 		if p.progress.what == catchingUp {
 			p.progress.work.Set(p.progress.total, p.progress.total, false)
 		}

@@ -108,6 +108,9 @@ func (f *ferry) load(ctx context.Context) error {
 		return err
 	}
 	f.rec, f.sink.Made, f.seen.seq = *rec, rec.Topics, rec.Seq
+	if !f.connected {
+		f.status.DeliveredUpTo(rec.At) // and nothing that the database has committed since
+	}
 	return nil
 }
 

@@ -57,7 +57,7 @@ func newDesc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var gaugeSeries = []gauge{
-	newGauge("source_lag_seconds", "Age of the newest moment whose transactions are all delivered.",
+	newGauge("source_lag_seconds", "Age of the newest moment up to which all transactions are known to be delivered.",
 		func(p *Pipeline, now time.Time) float64 { return p.lagAsOf.sinceTime(now) }),
 	plainGauge("source_lag_bytes", "Bytes of the database's log that are not delivered yet.",
 		func(p *Pipeline) *number { return &p.lagBytes }),
@@ -69,7 +69,7 @@ var gaugeSeries = []gauge{
 		func(p *Pipeline) *number { return &p.inflightEvents }),
 	plainGauge("inflight_bytes", "Bytes handed to Kafka and not acknowledged.",
 		func(p *Pipeline) *number { return &p.inflightBytes }),
-	plainGauge("snapshot_rows_done", "Rows of the snapshot that are delivered.",
+	plainGauge("snapshot_rows_done", "Rows of the snapshot that are handed on to Kafka.",
 		func(p *Pipeline) *number { return &p.snapshotDone }),
 	plainGauge("snapshot_rows_expected", "Rows of the snapshot in all, as the database estimates them.",
 		func(p *Pipeline) *number { return &p.snapshotExpected }),
@@ -79,7 +79,7 @@ var gaugeSeries = []gauge{
 		func(p *Pipeline) *number { return &p.slotRetained }),
 	plainGauge("postgres_slot_safe_bytes", "Log that may still be written before the slot is lost; absent without a limit.",
 		func(p *Pipeline) *number { return &p.slotSafe }),
-	plainGauge("postgres_slot_active", "Whether a connection uses the replication slot.",
+	plainGauge("postgres_slot_active", "1 while the pipeline streams from its replication slot; absent when it does not.",
 		func(p *Pipeline) *number { return &p.slotActive }),
 }
 

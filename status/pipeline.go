@@ -59,7 +59,20 @@ func newPipeline(r *Registry, name string) *Pipeline {
 // whoever asks, so it holds nothing secret.
 func (p *Pipeline) State(s State, why string) {
 	p.condition.set(s, why, time.Now())
+	if !s.ready() {
+		p.forgetSlot() // nobody looks at it
+	}
+	if s != Snapshot {
+		p.snapshotEnd.unset()
+	}
 	p.Beat()
+}
+
+func (p *Pipeline) forgetSlot() {
+	for _, n := range []*number{&p.slotRetained, &p.slotSafe, &p.slotActive} {
+		n.unset()
+	}
+	p.walStatus.Store(nil)
 }
 
 // Stalled says that a pipeline that streams or snapshots waits, and why, until it is called without a cause or State
@@ -131,13 +144,12 @@ func (p *Pipeline) Inflight(events, bytes int) {
 	p.inflightBytes.set(float64(bytes))
 }
 
-// SourceLag says that all that the source had at asOf is delivered, and how many bytes of its log are
-// not yet. The lag in seconds grows by itself from there: a source that went away must not look as
-// if it kept up.
-func (p *Pipeline) SourceLag(asOf time.Time, bytes int64) {
-	p.lagAsOf.setTime(asOf)
-	p.lagBytes.set(float64(max(bytes, 0)))
-}
+// DeliveredUpTo says that all that the source had at that time is delivered. The lag in seconds grows by itself
+// from there: a source that went away must not look as if it kept up.
+func (p *Pipeline) DeliveredUpTo(at time.Time) { p.lagAsOf.setTime(at) }
+
+// LagBytes says how many bytes of the source's log are not delivered yet.
+func (p *Pipeline) LagBytes(bytes int64) { p.lagBytes.set(float64(max(bytes, 0))) }
 
 // Slot tells of the replication slot: what it retains, what more it may retain before it is lost
 // (negative when there is no limit), whether it is in use, and its wal_status.

@@ -32,7 +32,8 @@ func busy(t *testing.T) (*Registry, *Pipeline) {
 	p.Retry("connect")
 	p.Reconnect()
 	p.Inflight(5, 500)
-	p.SourceLag(time.Now().Add(-3*time.Second), 4096)
+	p.DeliveredUpTo(time.Now().Add(-3 * time.Second))
+	p.LagBytes(4096)
 	p.Slot(1<<20, 1<<30, true, "reserved")
 	p.Snapshot(10, 100, 9*time.Second)
 	produce(t, p, 1)
@@ -123,6 +124,24 @@ func TestUnknownNumbersAreAbsent(t *testing.T) {
 	}
 }
 
+// TestNumbersOfASessionEndWithIt: an old one looks like one of now.
+func TestNumbersOfASessionEndWithIt(t *testing.T) {
+	for _, s := range []State{Waiting, Standby, Stopped, Failed, Streaming} {
+		r, p := busy(t)
+		p.Snapshot(90, 100, time.Second)
+		p.State(s, "")
+		got := families(t, r)
+		for _, name := range []string{"postgres_slot_retained_bytes", "postgres_slot_safe_bytes", "postgres_slot_active", "postgres_slot_wal_status"} {
+			if shown := got["outferry_"+name] != nil; shown != (s == Streaming) {
+				t.Errorf("%s: %s shown: %t", s, name, shown)
+			}
+		}
+		if got["outferry_snapshot_remaining_seconds"] != nil {
+			t.Errorf("%s: the snapshot still has time to take", s)
+		}
+	}
+}
+
 func TestExactlyOneStateIsOn(t *testing.T) {
 	r := NewRegistry("dev", false)
 	p := r.Pipeline("posts")
@@ -162,7 +181,7 @@ func TestTopicsBeyondTheLimitFoldIntoOther(t *testing.T) {
 func TestLagGrowsWhileTheSourceIsSilent(t *testing.T) {
 	p := NewRegistry("dev", false).Pipeline("posts")
 	at := time.Unix(5000, 0)
-	p.SourceLag(at, 0)
+	p.DeliveredUpTo(at)
 	if got := p.lagAsOf.sinceTime(at.Add(90 * time.Second)); got != 90 {
 		t.Errorf("after 90 s: %v", got)
 	}
@@ -226,7 +245,7 @@ func TestTheLoopsCallsDoNotAllocate(t *testing.T) {
 		p.Latency(time.Millisecond, 2)
 		p.Latencies(now, commits)
 		p.Inflight(1, 2)
-		p.SourceLag(now, 3)
+		p.DeliveredUpTo(now)
 	}
 	loop()
 	if n := testing.AllocsPerRun(100, loop); n > 1 { // the native histogram boxes a new bucket now and then

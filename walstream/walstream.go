@@ -20,12 +20,12 @@ import (
 
 // Options are what the pipeline asks of a source beyond its file. Every func may be nil.
 type Options struct {
-	Single   bool                             // one transaction a batch: everything before a bad row can then be delivered
-	Progress func(done, expected int64)       // snapshot rows
-	Slot     func(SlotStatus)                 // every few seconds while streaming
-	Lag      func(bytes int64, caughtUp bool) // every few seconds while streaming
-	Ghosts   func(from string, bytes int64)   // a promoted server never had what we published
-	Phase    func(phase string)               // snapshot or stream begins
+	Single   bool                           // one transaction a batch: everything before a bad row can then be delivered
+	Progress func(done, expected int64)     // snapshot rows
+	Slot     func(SlotStatus)               // every few seconds while streaming
+	Lag      func(outbox.Lag)               // every few seconds while streaming
+	Ghosts   func(from string, bytes int64) // a promoted server never had what we published
+	Phase    func(phase string)             // snapshot or stream begins
 }
 
 // SlotStatus is what the server says about the slot.

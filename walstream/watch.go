@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+
+	"outferry/outbox"
 )
 
 // How often the watch looks. Tests look more often.
@@ -21,6 +23,7 @@ type watch struct {
 	slot        time.Time
 	publication time.Time
 	warned      bool
+	end         lsn  // of the WAL, at the last look
 	waitedFor   bool // by commits of the server
 }
 
@@ -57,16 +60,29 @@ func (w *watch) tick(ctx context.Context) error {
 	return w.warnIfWaitedFor(ctx)
 }
 
+// lag is told by what was read, and in bytes by what is committed where something was handed over since. A stream that has
+// come to where the WAL ended at the last look is not behind: in a busy database it never is at its end.
+func (w *watch) lag(end lsn) outbox.Lag {
+	st, delivered := w.stream, lsn(w.confirmed.Load())
+	read := max(st.asm.end, st.idle)
+	if delivered >= st.handed {
+		delivered = read
+	}
+	l := outbox.Lag{Commit: st.asm.tx.commit}
+	l.CaughtUp = read >= end || w.end > 0 && read >= w.end || time.Since(time.UnixMicro(l.Commit)) < behindAfter
+	if end > delivered {
+		l.Bytes = int64(end - delivered)
+	}
+	w.end = end
+	return l
+}
+
 func (w *watch) report(slot *slotState) {
 	if w.opt.Slot != nil {
 		w.opt.Slot(SlotStatus{Retained: slot.retained, Safe: slot.safe, WALStatus: slot.walStatus})
 	}
 	if w.opt.Lag != nil {
-		behind := int64(0)
-		if at := max(w.stream.asm.end, w.stream.idle); slot.currentWAL > at {
-			behind = int64(slot.currentWAL - at)
-		}
-		w.opt.Lag(behind, time.Since(time.UnixMicro(w.stream.asm.tx.commit)) < behindAfter || behind == 0)
+		w.opt.Lag(w.lag(slot.currentWAL))
 	}
 	over := slot.retained > w.cfg.Source.Postgres.LagWarn || slot.walStatus == "unreserved"
 	if over && !w.warned {
