@@ -164,34 +164,52 @@ func (a *assembler) renamed() error {
 
 // row adds an inserted or updated row of our tables to the batch.
 func (a *assembler) row(b *outbox.Batch, d *decoder, op outbox.Op) error {
-	oid := d.uint32()
+	if wanted, err := a.wants(d.uint32(), op); err != nil || !wanted {
+		return err
+	}
+	return a.decodeRow(b, d, op)
+}
+
+// wants counts a row of a relation, and reports whether it is one of ours that is not published yet.
+func (a *assembler) wants(oid uint32, op outbox.Op) (bool, error) {
 	if oid != a.lastOID || a.last == nil {
 		r, ok := a.relations[oid]
 		if !ok {
-			return fmt.Errorf("row of relation %d, which was not announced", oid)
+			return false, fmt.Errorf("row of relation %d, which was not announced", oid)
 		}
 		a.lastOID, a.last = oid, r
 	}
 	if a.last.renamed != "" && op == outbox.Insert && !a.skip {
-		return a.renamed()
+		return false, a.renamed()
 	}
 	if a.last.err != nil && !a.skip {
-		return a.last.err
+		return false, a.last.err
 	}
 	if a.last.table == nil {
-		return nil
+		return false, nil
 	}
 	if a.skip {
-		return a.known()
+		return false, a.known()
 	}
 	if !a.open {
-		return fmt.Errorf("row of %s outside a transaction", a.last.table)
+		return false, fmt.Errorf("row of %s outside a transaction", a.last.table)
 	}
 	a.rows++
-	if a.resume != nil && a.rows <= a.resume.Rows {
-		return nil
+	return a.resume == nil || a.rows > a.resume.Rows, nil
+}
+
+// needs reports whether a message, of which the head is here, has to be read. As in message, deletes say nothing.
+func (a *assembler) needs(head []byte) (bool, error) {
+	d := decoder{data: head[1:]}
+	switch head[0] {
+	case msgInsert:
+		return a.wants(d.uint32(), outbox.Insert)
+	case msgUpdate:
+		return a.wants(d.uint32(), outbox.Update)
+	case msgDelete, msgTruncate:
+		return false, nil
 	}
-	return a.decodeRow(b, d, op)
+	return true, nil
 }
 
 // atAnchor reports whether the transaction is the anchor.

@@ -17,6 +17,8 @@ import (
 
 const (
 	frameHeader   = 5                      // type byte and length
+	messageAt     = frameHeader + 1 + 24   // in a frame of copy data that brings a message
+	changeHead    = messageAt + 1 + 4      // up to the relation of a change
 	statusEvery   = time.Second            // how soon the slot hears of a new confirmed position
 	napWhenBehind = 500 * time.Microsecond // see behind
 	napBelow      = 64 << 10               // a read of this much was worth waking up for
@@ -90,7 +92,13 @@ func (st *stream) parse(ctx context.Context) error {
 		}
 		size := int(binary.BigEndian.Uint32(rest[1:])) + 1
 		if size < frameHeader || int64(size) > st.cfg.Source.MaxRow {
-			return st.broken(ctx, st.tooLarge(rest[0], size))
+			if size >= frameHeader && len(rest) < changeHead {
+				break
+			}
+			if err := st.oversized(ctx, size); err != nil {
+				return err
+			}
+			continue
 		}
 		if len(rest) < size {
 			if st.parsed+size > cap(st.b.Buf) {
@@ -127,6 +135,46 @@ func (st *stream) broken(ctx context.Context, err error) error {
 		return failed
 	}
 	return err
+}
+
+// oversized passes by a frame that is too large to be read where it brings no row that is still to be published: max_row is
+// no limit for tables of others.
+func (st *stream) oversized(ctx context.Context, size int) error {
+	rest := st.b.Buf[st.parsed:]
+	if size < frameHeader || rest[0] != 'd' || rest[frameHeader] != 'w' {
+		return st.broken(ctx, st.tooLarge(rest[0], size))
+	}
+	needed, err := st.asm.needs(rest[messageAt:])
+	switch {
+	case err != nil:
+		return st.broken(ctx, st.asm.located(err))
+	case needed:
+		return st.broken(ctx, st.tooLarge(rest[0], size))
+	}
+	return st.discard(ctx, size)
+}
+
+// discard reads a frame and keeps nothing of it.
+func (st *stream) discard(ctx context.Context, size int) error {
+	for {
+		n := min(size, len(st.b.Buf)-st.parsed)
+		if size -= n; size == 0 {
+			st.parsed += n
+			return nil
+		}
+		st.b.Buf = st.b.Buf[:st.parsed]
+		if cap(st.b.Buf)-st.parsed < napBelow { // too little room for a read
+			if err := st.turnOver(ctx, 0); err != nil {
+				return err
+			}
+		}
+		if err := st.upkeep(ctx); err != nil {
+			return err
+		}
+		if err := st.fill(); err != nil {
+			return err
+		}
+	}
 }
 
 func (st *stream) tooLarge(kind byte, size int) error {
