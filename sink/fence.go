@@ -31,7 +31,7 @@ func (s *Sink) Fence(ctx context.Context, topic string, partition int32) error {
 	if _, err := s.hanging(ctx, s.before.producer, kadm.TopicsSet{topic: {partition: {}}}); err != nil {
 		return err
 	}
-	if _, err := s.hangingEvents(ctx, s.before.producer); err != nil {
+	if _, err := s.hangingRouted(ctx, s.before.producer); err != nil {
 		return err
 	}
 	id, _, err := s.cl.ProducerID(ctx)

@@ -72,9 +72,24 @@ func (s *Sink) MendEvents(ctx context.Context, producer int64, epoch int16) erro
 		return s.end(ctx, younger, false) // the next client ends the others
 	}
 	if len(committed) > 0 {
+		s.warnOfDoubt(committed, epoch)
 		return s.end(ctx, committed, true)
 	}
 	return nil
+}
+
+// warnOfDoubt: below transaction.version 2 all transactions of a session have one epoch, so what hangs may be of one behind
+// the record that was aborted.
+func (s *Sink) warnOfDoubt(committed []hanging, epoch int16) {
+	if s.before.committed() {
+		return
+	}
+	for _, h := range committed {
+		if h.epoch == epoch {
+			s.log.Warn("what hangs is ended as committed, though nobody knows whether it was: with transaction.version below 2 its rows may come twice",
+				"topic", h.topic, "partition", h.partition, "offset", h.start)
+		}
+	}
 }
 
 // Hangs reports whether a committed record hangs. Any goroutine may call it.
@@ -83,45 +98,105 @@ func (s *Sink) Hangs(ctx context.Context, r *kgo.Record) bool {
 	return err == nil && slices.ContainsFunc(found, func(h hanging) bool { return h.start <= r.Offset })
 }
 
-const besideTimeout = 5 * time.Second // for topics that are hardly ours
+const (
+	besideTimeout = 5 * time.Second // for topics that are hardly ours
+	askAgain      = 200 * time.Millisecond
+)
 
-// hangingEvents looks through the topics whose name begins as router.topic does. Where it begins with the route
-// itself these are all there are, and one that can't be asked is passed over; so are others, to which values lead
-// that the pattern of the file does not match.
-func (s *Sink) hangingEvents(ctx context.Context, producer int64) ([]hanging, error) {
+// eventTopics are those whose name begins as router.topic does, and others that may hold events as well: where it begins with
+// the route itself, or the pattern of the file does not match all values, there is no telling. The others are asked for so long.
+func (s *Sink) eventTopics(ctx context.Context) (routed, others kadm.TopicsSet, patience time.Duration, err error) {
 	prefix := s.cfg.Router.Topic
 	if i := strings.IndexAny(prefix, `$\`); i >= 0 {
 		prefix = prefix[:i]
 	}
 	topics, err := kadm.NewClient(s.cl).ListTopics(ctx)
 	if err != nil {
-		return nil, s.fault("list the topics of events", err)
+		return nil, nil, 0, s.fault("list the topics of events", err)
 	}
 	topics.FilterInternal()
-	routed, others := topics.TopicsSet(), kadm.TopicsSet{}
-	delete(routed, s.cfg.Offsets.Topic)
-	for topic, partitions := range routed {
-		if !strings.HasPrefix(topic, prefix) {
-			others[topic] = partitions
-			delete(routed, topic)
+	routed, others = kadm.TopicsSet{}, topics.TopicsSet()
+	delete(others, s.cfg.Offsets.Topic)
+	if prefix == "" {
+		return routed, others, reachTimeout, nil
+	}
+	for topic, partitions := range others {
+		if strings.HasPrefix(topic, prefix) {
+			routed[topic] = partitions
+			delete(others, topic)
 		}
 	}
-	found, err := s.hanging(ctx, producer, routed)
-	if prefix == "" {
-		return found, nil
+	if s.cfg.Router.TopicPattern == configs.AnyRoute {
+		others = nil
 	}
-	if s.cfg.Router.TopicPattern != configs.AnyRoute {
-		ctx, cancel := context.WithTimeout(ctx, besideTimeout)
-		defer cancel()
-		beside, _ := s.hanging(ctx, producer, others)
-		found = append(found, beside...)
-	}
-	return found, err
+	return routed, others, besideTimeout, nil
 }
 
-// hanging asks the leaders of partitions for open transactions of a producer. A broker that does not know the
-// question (before Kafka 2.8), or to whom we may not put it, leaves them unseen; one that can't answer now is a fault.
-func (s *Sink) hanging(ctx context.Context, producer int64, set kadm.TopicsSet) (found []hanging, err error) {
+// hangingRouted looks through the topics that hold events for certain.
+func (s *Sink) hangingRouted(ctx context.Context, producer int64) ([]hanging, error) {
+	routed, _, _, err := s.eventTopics(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.hanging(ctx, producer, routed)
+}
+
+// hangingEvents looks through all topics that may hold events.
+func (s *Sink) hangingEvents(ctx context.Context, producer int64) ([]hanging, error) {
+	routed, others, patience, err := s.eventTopics(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.hanging(ctx, producer, routed)
+	if err != nil {
+		return nil, err
+	}
+	return append(found, s.hangingBeside(ctx, producer, others, patience)...), nil
+}
+
+// hangingBeside passes over what does not answer for so long: it may be a topic of others that is away for good.
+func (s *Sink) hangingBeside(ctx context.Context, producer int64, set kadm.TopicsSet, patience time.Duration) (found []hanging) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		more, silent := s.ask(ctx, producer, set)
+		found = append(found, more...)
+		if len(silent) == 0 {
+			return found
+		}
+		select {
+		case <-time.After(askAgain):
+			set = kadm.TopicsSet{}
+			for _, p := range silent {
+				set.Add(p.topic, p.partition)
+			}
+		case <-ctx.Done():
+			s.log.Warn("what hangs there can't be seen, and is lost for readers when the next transaction there is aborted",
+				"topic", silent[0].topic, "partition", silent[0].partition, "partitions", len(silent), "error", silent[0].err)
+			return found
+		}
+	}
+}
+
+// hanging asks the leaders of partitions for open transactions of a producer. One that can't answer now is a fault.
+func (s *Sink) hanging(ctx context.Context, producer int64, set kadm.TopicsSet) ([]hanging, error) {
+	found, silent := s.ask(ctx, producer, set)
+	if len(silent) == 0 {
+		return found, nil
+	}
+	first := silent[0]
+	return found, s.fault(fmt.Sprintf("look for hanging transactions in topic %s partition %d", first.topic, first.partition), first.err)
+}
+
+// silent is a partition that will answer later.
+type silent struct {
+	topic     string
+	partition int32
+	err       error
+}
+
+// ask returns what hangs, and who does not say so now.
+func (s *Sink) ask(ctx context.Context, producer int64, set kadm.TopicsSet) (found []hanging, later []silent) {
 	if !s.exact || len(set) == 0 || producer < 0 {
 		return nil, nil
 	}
@@ -131,31 +206,40 @@ func (s *Sink) hanging(ctx context.Context, producer int64, set kadm.TopicsSet) 
 		rt.Topic, rt.Partitions = t.Topic, t.Partitions
 		req.Topics = append(req.Topics, rt)
 	}
+	note := func(topic string, partition int32, err error) {
+		if s.answersLater(topic, partition, err) {
+			later = append(later, silent{topic, partition, err})
+		}
+	}
 	for _, shard := range s.cl.RequestSharded(ctx, req) {
 		if shard.Err != nil {
-			err = errors.Join(err, s.unseen("", 0, shard.Err))
+			for _, t := range shard.Req.(*kmsg.DescribeProducersRequest).Topics {
+				for _, p := range t.Partitions {
+					note(t.Topic, p, shard.Err)
+				}
+			}
 			continue
 		}
 		for _, t := range shard.Resp.(*kmsg.DescribeProducersResponse).Topics {
 			for _, p := range t.Partitions {
-				err = errors.Join(err, s.unseen(t.Topic, p.Partition, kerr.ErrorForCode(p.ErrorCode)))
+				note(t.Topic, p.Partition, kerr.ErrorForCode(p.ErrorCode))
 				found = appendOpen(found, producer, t.Topic, p)
 			}
 		}
 	}
-	return found, err
+	return found, later
 }
 
-// unseen returns the fault of a partition that will answer later.
-func (s *Sink) unseen(topic string, partition int32, err error) error {
+// answersLater: a broker that does not know the question (before Kafka 2.8), or to whom we may not put it, never will.
+func (s *Sink) answersLater(topic string, partition int32, err error) bool {
 	if err == nil || errors.Is(err, kerr.UnknownTopicOrPartition) {
-		return nil
+		return false
 	}
-	if !kerr.IsRetriable(err) && !kgo.IsRetryableBrokerErr(err) && !errors.Is(err, context.DeadlineExceeded) {
-		s.log.Debug("look for hanging transactions", "topic", topic, "partition", partition, "error", err)
-		return nil
+	if kerr.IsRetriable(err) || kgo.IsRetryableBrokerErr(err) || errors.Is(err, context.DeadlineExceeded) {
+		return true
 	}
-	return s.fault(fmt.Sprintf("look for hanging transactions in topic %s partition %d", topic, partition), err)
+	s.log.Debug("look for hanging transactions", "topic", topic, "partition", partition, "error", err)
+	return false
 }
 
 func appendOpen(found []hanging, producer int64, topic string, p kmsg.DescribeProducersResponseTopicPartition) []hanging {
