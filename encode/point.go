@@ -19,7 +19,7 @@ func isPoint(c *outbox.Column) bool { return c.Kind == outbox.Text && c.TypeName
 func appendPointSchema(dst []byte, c *outbox.Column, field string) []byte {
 	dst = appendOptional(append(dst, pointSchema...), c.Nullable)
 	dst = append(dst, `,"name":"io.debezium.data.geometry.Point","version":1,"doc":"Geometry (POINT)"`...)
-	return appendField(dst, field)
+	return AppendField(dst, field)
 }
 
 // appendPoint appends the struct that Debezium makes of a point: its coordinates, and the same as well-known binary.

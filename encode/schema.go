@@ -26,20 +26,20 @@ func AppendSchema(dst []byte, c *outbox.Column, field string) []byte {
 		dst = append(dst, `{"type":"array","items":`...)
 		dst = AppendSchema(dst, &elem, "")
 		dst = appendOptional(append(dst, ','), c.Nullable)
-		return appendField(dst, field)
+		return AppendField(dst, field)
 	case c.Kind == outbox.Decimal && c.Scale < 0:
 		dst = append(dst, `{"type":"struct","fields":[{"type":"int32","optional":false,"field":"scale"},`+
 			`{"type":"bytes","optional":false,"field":"value"}],`...)
 		dst = appendOptional(dst, c.Nullable)
 		dst = append(dst, `,"name":"io.debezium.data.VariableScaleDecimal","version":1,"doc":"Variable scaled decimal"`...)
-		return appendField(dst, field)
+		return AppendField(dst, field)
 	}
 	s := connectOf(c)
 	dst = append(dst, `{"type":"`...)
 	dst = append(append(dst, s.kind...), `",`...)
 	dst = appendOptional(dst, c.Nullable)
 	dst = s.appendName(dst)
-	return appendField(dst, field)
+	return AppendField(dst, field)
 }
 
 func appendOptional(dst []byte, optional bool) []byte {
@@ -47,8 +47,8 @@ func appendOptional(dst []byte, optional bool) []byte {
 	return strconv.AppendBool(dst, optional)
 }
 
-// appendField closes a schema object.
-func appendField(dst []byte, field string) []byte {
+// AppendField closes a schema object with the name that it has in a struct, or none.
+func AppendField(dst []byte, field string) []byte {
 	if field != "" {
 		dst = append(dst, `,"field":`...)
 		dst = AppendString(dst, []byte(field))

@@ -32,9 +32,6 @@ func (x *Expander) trim() {
 	}
 }
 
-// AppendField closes a schema object with the name that it has in a struct, or none.
-func AppendField(dst []byte, field string) []byte { return appendField(dst, field) }
-
 type typedWriter struct {
 	limit    int
 	tooLarge bool

@@ -103,20 +103,12 @@ func (p *Pipeline) Committed(rows, transactions int, at time.Time) {
 // Split counts a database transaction that became visible in more than one part.
 func (p *Pipeline) Split() { p.split.Inc() }
 
-// Latency observes n transactions that took d each from commit to acknowledgement.
-func (p *Pipeline) Latency(d time.Duration, n int) {
-	seconds := max(d, 0).Seconds() // a database's clock may be ahead of ours
-	for range n {
-		p.latency.Observe(seconds)
-	}
-}
-
 // Latencies observes the transactions that were committed at these times, in microseconds since 1970,
 // and acknowledged together.
 func (p *Pipeline) Latencies(acknowledged time.Time, commits []int64) {
 	now := acknowledged.UnixMicro()
 	for _, at := range commits {
-		p.latency.Observe(float64(max(now-at, 0)) / 1e6)
+		p.latency.Observe(float64(max(now-at, 0)) / 1e6) // a database's clock may be ahead of ours
 	}
 }
 

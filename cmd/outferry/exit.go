@@ -1,11 +1,9 @@
 package main
 
-// The exit codes that a supervisor may rely on, besides 0.
+// Exit codes of commands that meet no fault of a pipeline, which has its own by pipeline.ExitCode.
 const (
-	exitRuntime      = 1 // a restart may help
-	exitConfig       = 2 // usage or configuration: a restart does not help
-	exitEnvironment  = 3 // database, Kafka or a permission: restart with growing pauses
-	exitPositionLost = 4 // a person must decide
+	exitConfig      = 2 // usage or configuration: a restart does not help
+	exitEnvironment = 3 // database, Kafka or a permission: restart with growing pauses
 )
 
 // exitError carries a command's exit code. Without an error the command has said what is wrong already.

@@ -80,9 +80,11 @@ func runPipelines(parent context.Context, set *configs.Set) error {
 	}
 	served := make(chan error, 1)
 	httpCtx, stopHTTP := context.WithCancel(context.WithoutCancel(parent))
-	go func() { served <- status.Serve(httpCtx, set.Service.HTTP, set.Service.Metrics, reg, log) }()
+	var serving sync.WaitGroup
+	serving.Go(func() { served <- status.Serve(httpCtx, set.Service.HTTP, set.Service.Metrics, reg, log) })
 	err := runAll(ctx, stop, ready, served, log)
 	stopHTTP()
+	serving.Wait()
 	return err
 }
 
