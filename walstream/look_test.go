@@ -197,6 +197,21 @@ func TestPublicationOfAnyName(t *testing.T) {
 	})
 }
 
+// TestRemedyOfARowFilterLeavesOthersTables in the publication.
+func TestRemedyOfARowFilterLeavesOthersTables(t *testing.T) {
+	onEach(t, 15, func(t *testing.T, d *servers.Database) {
+		r := rig(t, d)
+		r.Exec(t, "CREATE PUBLICATION "+d.Name+" FOR TABLE outbox WHERE (id <> 'x'), other WITH (publish = 'insert')")
+		err := r.Start(t, nil, false, true).Fault()
+		wantFault(t, err, "pg.publication_changed", outbox.Environment)
+		r.Exec(t, err.(*outbox.Fault).Remedy)
+		r.Begun(t)
+		if got := d.Text(t, "SELECT string_agg(tablename, ' ' ORDER BY tablename) FROM pg_publication_tables"); got != "other outbox" {
+			t.Errorf("the publication is of %s", got)
+		}
+	})
+}
+
 // TestColumnListIsComparedByName: a generated column in it does not make up for another (PostgreSQL 18).
 func TestColumnListIsComparedByName(t *testing.T) {
 	onEach(t, 18, func(t *testing.T, d *servers.Database) {
