@@ -53,7 +53,7 @@ func TestTextThatIsNotUTF8Stops(t *testing.T) {
 		if err := lsn.UnmarshalText([]byte(strings.Fields(text + " x")[0])); err != nil {
 			t.Fatalf("%v: %v", err, text)
 		}
-		if f := r.Rows(t, edited(t, rd.Feed.Last(), map[string]any{"lsn": lsn.String()}), 1); f.IDs[0] != "good" {
+		if f := r.Rows(t, edited(t, rd.Feed.Last(), map[string]any{"lsn": lsn.String(), "anchor": nil}), 1); f.IDs[0] != "good" {
 			t.Errorf("behind it came %v", f.IDs)
 		}
 	})
