@@ -353,7 +353,7 @@ func cutFirstStart(t *testing.T, r *sourcetest.Rig, d *servers.Database, from ou
 	}
 	rd := r.Start(t, from, false, false)
 	intent := rd.Until("the intent", func(f *sourcetest.Feed) bool { return len(f.Positions) > 0 }).Positions[0]
-	slotIs("the slot", "confirmed_flush_lsn IS NOT NULL")
+	slotIs("the slot to be read: one that is being made goes with the connection", "active_pid IN (SELECT pid FROM pg_stat_replication WHERE state = 'streaming')")
 	if err := rd.Stop(); err != nil {
 		t.Fatal(err)
 	}
