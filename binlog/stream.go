@@ -103,7 +103,13 @@ func (h *session) newStream(ctx context.Context, pos *position, conn net.Conn) (
 	if err != nil {
 		return nil, err
 	}
-	st.asm.turnOver = func(size int) (*outbox.Batch, error) { return st.replace(size, false) }
+	st.asm.turnOver = func(size int) (*outbox.Batch, error) {
+		b, err := st.replace(size, false)
+		if err != nil {
+			st.asm.b = nil // it may be with the pipeline
+		}
+		return b, err
+	}
 	st.asm.ended = st.ended
 	return st, nil
 }
@@ -236,7 +242,9 @@ func (st *stream) broken(err error) error {
 		st.asm.tx.open = false
 		if b := st.asm.b; len(b.Rows) > 0 || st.asm.news {
 			st.asm.b = nil
-			_ = st.handOver(b, true)
+			if failed := st.handOver(b, true); failed != nil {
+				return failed // the command of the fault passes by all that is not delivered
+			}
 		}
 	}
 	return err

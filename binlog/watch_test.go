@@ -1,6 +1,7 @@
 package binlog_test
 
 import (
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -117,5 +118,34 @@ func TestLagIsToldWhileNobodyTakesRows(t *testing.T) {
 			}
 			t.Error("it does not tell how much is not delivered")
 		})
+	}
+}
+
+// TestTheCatalogGoesWhileNobodyTakesRows: the batch that the stream handed over last is the pipeline's by then.
+func TestTheCatalogGoesWhileNobodyTakesRows(t *testing.T) {
+	d := servers.StartMySQL(t, servers.MySQLOptions{Version: servers.MySQLVersions(t)[0]}).Database(t)
+	d.Exec(t, tablesSQL)
+	cfg := file(t, d, noData)
+	cfg.Source.MySQL.ServerID = 7777
+	f := start(t, cfg, nil, binlog.Options{Lag: func(outbox.Lag) {}})
+	f.begun()
+	for range 400 {
+		d.Exec(t, "INSERT INTO outbox SELECT uuid(), 'order', 'key', 'created', JSON_QUOTE(repeat('x', 60000))")
+	}
+	for spent := false; !spent; {
+		select {
+		case b := <-f.out:
+			b.ReleaseRows() // routed, and not delivered
+		case <-time.After(time.Second):
+			spent = true
+		}
+	}
+	ids := d.Text(t, `SELECT group_concat(ID SEPARATOR ' ') FROM information_schema.PROCESSLIST WHERE USER = 'outferry' AND COMMAND NOT LIKE 'Binlog Dump%'
+		AND ID <> IS_USED_LOCK('outferry.replica.7777')`) // whose end would be that of the whole
+	for id := range strings.FieldsSeq(ids) {
+		d.Exec(t, "KILL "+id)
+	}
+	if fault := f.fault(); fault.Class != outbox.Transient {
+		t.Error(fault)
 	}
 }

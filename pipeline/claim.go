@@ -231,14 +231,8 @@ func (c *Claim) write(ctx context.Context, rec offsets.Record) error {
 
 // commit writes a value, nil for a tombstone, under the pipeline's key, and returns its offset.
 func (c *Claim) commit(ctx context.Context, value []byte) (int64, error) {
-	if err := c.sink.Begin(ctx); err != nil {
-		return 0, err
-	}
 	r := c.store.Record(value)
-	if err := c.sink.Commit(ctx, r); err != nil {
-		abort, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		c.sink.Abort(abort)
+	if err := c.sink.CommitAlone(ctx, r); err != nil {
 		return 0, fmt.Errorf("write the offset record, look with outferry offsets show whether it is there: %w", err)
 	}
 	return r.Offset, nil

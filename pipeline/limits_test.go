@@ -74,10 +74,15 @@ func TestARoleThatMayNoLongerLogInIsGivenUp(t *testing.T) {
 	role := r.db.Name + "_feed"
 	r.db.Exec(t, "CREATE ROLE "+role+" SUPERUSER LOGIN PASSWORD 'postgres'")
 	r.cfg.Source.User, r.cfg.Source.Retry.GiveUpAfter = role, 2*time.Second
+	r.begin()
 	run := r.start()
-	r.insert("first", "order", "{}")
-	r.consume("order", 1)
+	r.insert("second", "order", "{}")
+	r.consume("order", 2)
+	began := time.Now()
 	r.db.Exec(t, "ALTER ROLE "+role+" NOLOGIN")
 	r.db.Exec(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1", role)
 	wantFault(t, run.wait(), "pg.auth", 3)
+	if waited := time.Since(began); waited < r.cfg.Source.Retry.GiveUpAfter {
+		t.Errorf("it gave up after %s", waited)
+	}
 }

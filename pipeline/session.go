@@ -78,9 +78,7 @@ func (p *Pipeline) fits(rt *router.Router, tables []*outbox.Table) error {
 	return nil
 }
 
-// load reads the offset that the fenced-off past left, checks that it may be continued with this file, and commits it as the first of
-// this session: the fence made the transactional id forget that it has committed, and it is the witness of a topic that is lost before
-// the next commit.
+// load reads the offset that the fenced-off past left, and checks that it may be continued with this file.
 func (f *ferry) load(ctx context.Context) error {
 	f.store = NewStore(f.Pipeline.cfg, f.sink.Client())
 	rec, err := f.newest(ctx)
@@ -103,8 +101,7 @@ func (f *ferry) load(ctx context.Context) error {
 	}
 	rec.Version, rec.Config = f.rec.Version, f.rec.Config
 	rec.Topics = max(rec.Topics, f.seen.topics) // of transactions that did not land: the next process would make as many again
-	rec.Seq, rec.Instance = rec.Seq+1, f.instance
-	if err := f.sink.Restate(ctx, f.store.Record(rec.Marshal())); err != nil {
+	if err := f.restate(ctx, rec); err != nil {
 		return err
 	}
 	f.rec, f.sink.Made, f.seen.seq = *rec, rec.Topics, rec.Seq
@@ -112,6 +109,18 @@ func (f *ferry) load(ctx context.Context) error {
 		f.status.DeliveredUpTo(rec.At) // and nothing that the database has committed since
 	}
 	return nil
+}
+
+// restate commits the record as the first of this session: the fence made the transactional id forget that it has committed, and it
+// is the witness of a topic that is lost before the next commit. Where a partition did not say what hangs in it the record keeps its
+// epoch, by which that is judged later.
+func (f *ferry) restate(ctx context.Context, rec *offsets.Record) error {
+	f.seen.seq, rec.Instance = rec.Seq, f.instance
+	if f.sink.PassedOver() {
+		return nil
+	}
+	rec.Seq++
+	return f.sink.CommitAlone(ctx, f.store.Record(rec.Marshal()))
 }
 
 // newest fences older instances and finds the newest offset record. What hangs of transactions is ended before it

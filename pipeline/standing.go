@@ -157,18 +157,18 @@ func (s *Standing) askDatabase(ctx context.Context, admin *walstream.Admin, know
 	}
 	s.ServerAt = end.String()
 	if s.Record != nil && s.Place.LSN > 0 && s.Place.SystemID == admin.SystemID() {
-		lag := max(int64(end)-int64(s.Place.LSN), 0)
+		lag := int64(end) - int64(s.Place.LSN)
 		s.Lag = &lag
 	}
 	if known {
-		s.judge(ctx, admin)
+		s.judge(ctx, admin, end)
 	}
 	return nil
 }
 
 // judge asks for the proof that a start would ask for. While the pipeline runs, slot and record move on between
 // two looks, and it has given the proof itself.
-func (s *Standing) judge(ctx context.Context, admin *walstream.Admin) {
+func (s *Standing) judge(ctx context.Context, admin *walstream.Admin, end walstream.LSN) {
 	if len(s.Running) > 0 {
 		s.Continue = &Verdict{OK: true, Message: "it runs"}
 		return
@@ -184,6 +184,8 @@ func (s *Standing) judge(ctx context.Context, admin *walstream.Admin) {
 		s.Continue = &Verdict{OK: true, Message: "no position yet: the next run is a first start"}
 	case at != 0 && at < s.Place.LSN:
 		s.Continue = &Verdict{OK: true, Message: "yes, at " + at.String() + ": the promoted server does not have what follows"}
+		lag := int64(end) - int64(at)
+		s.Lag = &lag
 	default:
 		s.Continue = &Verdict{OK: true, Message: "yes"}
 	}

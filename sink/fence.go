@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // past is what the coordinator says of a transactional id before it is taken over. The fence changes it.
@@ -56,17 +55,6 @@ func (s *Sink) Describe(ctx context.Context) {
 			s.before.open.Add(topic.Topic, topic.Partitions...)
 		}
 	}
-}
-
-// Restate commits where the pipeline stands before anything else. Where every start that finds an offset record does so, an id that
-// was taken over and committed nothing since is one of starts that found none.
-func (s *Sink) Restate(ctx context.Context, offset *kgo.Record) error {
-	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
-	defer cancel()
-	if err := s.Begin(ctx); err != nil {
-		return err
-	}
-	return s.Commit(ctx, offset)
 }
 
 // manyEpochs is more than a pipeline's first start would need: with transaction.version 2 each transaction takes an epoch, with 1

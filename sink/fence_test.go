@@ -30,7 +30,7 @@ func TestStartsAreNoWitnessOfACommit(t *testing.T) {
 		if r = open(t, r.cfg); !r.HasCommitted(0) {
 			t.Error("the commit is not seen")
 		}
-		if err := r.Restate(deadline(t), r.offset()); err != nil {
+		if err := r.CommitAlone(deadline(t), r.offset()); err != nil {
 			t.Fatal(err)
 		}
 	}

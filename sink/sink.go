@@ -18,7 +18,10 @@ import (
 )
 
 // reachTimeout is how long Kafka may take to answer at a start, and to resolve what an older instance left open.
-const reachTimeout = 30 * time.Second
+const (
+	reachTimeout = 30 * time.Second
+	abortTimeout = 5 * time.Second
+)
 
 // Sink is one client that produces. It is used by one goroutine, but for Hangs; promises come on the client's own.
 type Sink struct {
@@ -28,6 +31,7 @@ type Sink struct {
 	exact    bool
 	before   past
 	producer int64 // since the fence
+	passed   bool  // partitions that may hold events did not say what hangs in them
 	topics   topics
 
 	Made int // topics that the pipeline has made, in former sessions too
@@ -163,6 +167,22 @@ func (s *Sink) Commit(ctx context.Context, offset *kgo.Record) error {
 		return s.fault("commit transaction", err)
 	}
 	return nil
+}
+
+// CommitAlone commits an offset record without events, or leaves no transaction open.
+func (s *Sink) CommitAlone(ctx context.Context, offset *kgo.Record) error {
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	if err := s.Begin(ctx); err != nil {
+		return err
+	}
+	err := s.Commit(ctx, offset)
+	if err != nil {
+		abort, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
+		defer cancel()
+		s.Abort(abort)
+	}
+	return err
 }
 
 // flush waits for all promises. One that failed forbids the commit: the client would commit the rest.

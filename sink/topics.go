@@ -67,9 +67,12 @@ func (t *topics) outOfRange(ctx context.Context, partition int32) error {
 func (t *topics) find(ctx context.Context, topic string) (int, error) {
 	cfg := &t.sink.cfg.Kafka.Topics
 	adm := kadm.NewClient(t.sink.cl)
-	count, err := t.partitions(ctx, adm, topic)
-	if err != nil || count > 0 {
+	count, led, err := t.partitions(ctx, adm, topic)
+	switch {
+	case err != nil || led:
 		return count, err
+	case count > 0:
+		return t.await(ctx, adm, topic)
 	}
 	if !cfg.Create {
 		return 0, &outbox.Fault{Code: "kafka.topic_missing", Class: outbox.Transient,
@@ -91,7 +94,7 @@ func (t *topics) await(ctx context.Context, adm *kadm.Client, topic string) (int
 	limit := time.NewTimer(leadersTimeout)
 	defer limit.Stop()
 	for {
-		if count, err := t.partitions(ctx, adm, topic); err != nil || count > 0 {
+		if count, led, err := t.partitions(ctx, adm, topic); err != nil || led {
 			return count, err
 		}
 		select {
@@ -104,25 +107,25 @@ func (t *topics) await(ctx context.Context, adm *kadm.Client, topic string) (int
 	}
 }
 
-// partitions returns how many the topic has; 0 while it does not exist, or has a partition without a leader.
-func (t *topics) partitions(ctx context.Context, adm *kadm.Client, topic string) (int, error) {
+// partitions returns how many the topic has, 0 while it does not exist, and whether each has a leader.
+func (t *topics) partitions(ctx context.Context, adm *kadm.Client, topic string) (count int, led bool, err error) {
 	got, err := adm.ListTopics(ctx, topic)
 	if err != nil {
-		return 0, t.sink.fault("look for topic "+topic, err)
+		return 0, false, t.sink.fault("look for topic "+topic, err)
 	}
 	d := got[topic]
 	if errors.Is(d.Err, kerr.UnknownTopicOrPartition) {
-		return 0, nil
+		return 0, false, nil
 	}
 	if d.Err != nil {
-		return 0, t.sink.fault("look for topic "+topic, d.Err)
+		return 0, false, t.sink.fault("look for topic "+topic, d.Err)
 	}
 	for _, p := range d.Partitions {
 		if p.Leader < 0 {
-			return 0, nil
+			return len(d.Partitions), false, nil
 		}
 	}
-	return len(d.Partitions), nil
+	return len(d.Partitions), len(d.Partitions) > 0, nil
 }
 
 func (t *topics) create(ctx context.Context, adm *kadm.Client, topic string) error {

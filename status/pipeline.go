@@ -61,6 +61,12 @@ func (p *Pipeline) State(s State, why string) {
 	p.condition.set(s, why, time.Now())
 	if !s.ready() {
 		p.forgetSlot() // nobody looks at it
+		for _, n := range []*number{&p.lagBytes, &p.inflightEvents, &p.inflightBytes} {
+			n.unset()
+		}
+	}
+	if s == Standby {
+		p.lagAsOf.unset() // another delivers
 	}
 	if s != Snapshot {
 		p.snapshotEnd.unset()

@@ -33,11 +33,13 @@ type assembler struct {
 	anchor  anchor // the newest transaction that is over and had rows of ours; zero: none is known
 	compare bool   // what comes before start must be what was published
 	owed    bool   // the anchor comes first
+	proven  func() // hears that it was
 
 	open     bool // inside a transaction
 	skip     bool // it is published already
 	tx       beginMessage
 	rows     int64 // of our tables, in this transaction
+	inserts  bool  // some of them are
 	batchLen int   // of the batch when it began
 }
 
@@ -79,12 +81,15 @@ func (a *assembler) begin(b *outbox.Batch, d *decoder) (err error) {
 	if a.tx, err = decodeBegin(d); err != nil {
 		return fmt.Errorf("read BEGIN: %w", err)
 	}
-	a.open, a.rows, a.batchLen = true, 0, len(b.Rows)
+	a.open, a.rows, a.inserts, a.batchLen = true, 0, false, len(b.Rows)
 	a.skip = a.tx.final < a.start
 	if a.owed && !a.atAnchor() {
 		return a.otherHistory()
 	}
 	a.owed = false
+	if a.compare && !a.skip {
+		a.compared()
+	}
 	if a.resume != nil && !a.skip && (a.tx.xid != a.resume.XID || a.tx.final != a.resume.FinalLSN) {
 		return lost("pg.part_mismatch", a.readAgain(),
 			fmt.Errorf("resume inside transaction %d at %s: got transaction %d at %s", a.resume.XID, a.resume.FinalLSN, a.tx.xid, a.tx.final))
@@ -117,6 +122,8 @@ func (a *assembler) commit(b *outbox.Batch, d *decoder) error {
 		a.end = m.end
 		if a.rows > 0 {
 			b.Transactions++
+		}
+		if a.inserts {
 			a.anchor = anchor{XID: a.tx.xid, FinalLSN: a.tx.final, Commit: a.tx.commit}
 		}
 	}
@@ -189,12 +196,13 @@ func (a *assembler) wants(oid uint32, op outbox.Op) (bool, error) {
 		return false, nil
 	}
 	if a.skip {
-		return false, a.known()
+		return false, a.known(op)
 	}
 	if !a.open {
 		return false, fmt.Errorf("row of %s outside a transaction", a.last.table)
 	}
 	a.rows++
+	a.inserts = a.inserts || op == outbox.Insert
 	return a.resume == nil || a.rows > a.resume.Rows, nil
 }
 
@@ -218,8 +226,8 @@ func (a *assembler) atAnchor() bool {
 }
 
 // known refuses a row before the position that was not published.
-func (a *assembler) known() error {
-	if a.compare && !a.atAnchor() {
+func (a *assembler) known(op outbox.Op) error {
+	if a.compare && op == outbox.Insert && !a.atAnchor() {
 		return a.otherHistory()
 	}
 	return nil
@@ -227,10 +235,19 @@ func (a *assembler) known() error {
 
 // sent hears that the server has sent everything up to a place.
 func (a *assembler) sent(end lsn) error {
-	if a.owed && !a.open && end >= a.start {
+	switch {
+	case !a.compare || a.open || end < a.start:
+		return nil
+	case a.owed:
 		return a.otherHistory()
 	}
+	a.compared()
 	return nil
+}
+
+func (a *assembler) compared() {
+	a.compare = false
+	a.proven()
 }
 
 func (a *assembler) otherHistory() error {

@@ -109,7 +109,7 @@ func (s *Source) tableMissing(ctx context.Context, ask querier, t tableName) err
 // else. What the position does not say, the catalog does, except of tables that the file names anew.
 func (h *session) own(pos *position) {
 	known := pos.Tables
-	if !slices.Equal(slices.Sorted(maps.Keys(known)), slices.Sorted(maps.Keys(h.oids))) {
+	if !pos.Published.isOf(h.cfg.Source.Tables) {
 		pos.Anchor = nil // it is of other tables
 	}
 	pos.Tables = tables{}

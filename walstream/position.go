@@ -92,7 +92,7 @@ type part struct {
 	Rows     int64  `json:"rows"`
 }
 
-// anchor is the newest transaction before LSN that had rows of ours. A log that goes on at LSN has it, and none behind it.
+// anchor is the newest transaction before LSN that brought rows of ours. A log that goes on at LSN has it, and none behind it.
 type anchor struct {
 	XID      uint32 `json:"xid"`
 	FinalLSN lsn    `json:"final_lsn"`

@@ -185,6 +185,7 @@ func (h *session) compare(ctx context.Context, asm *assembler) error {
 		return err
 	}
 	asm.compare, asm.owed = true, slot.confirmed <= asm.anchor.FinalLSN
+	asm.proven = func() { h.confirmed.CompareAndSwap(uint64(slot.confirmed), uint64(asm.start)) }
 	h.confirmed.Store(uint64(slot.confirmed))
 	return nil
 }

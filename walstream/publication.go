@@ -292,6 +292,22 @@ func (s *publicationState) published(tables []string) published {
 	return p
 }
 
+// isOf reports whether these were the tables of the file.
+func (p published) isOf(tables []string) bool {
+	for _, text := range tables {
+		if _, ok := p[parseTable(text).String()]; !ok {
+			return false
+		}
+	}
+	others := 0
+	for name := range p {
+		if name != "" && name[0] != '.' {
+			others++
+		}
+	}
+	return others == len(tables)
+}
+
 // goesOn checks that nothing left since then, where before are the stamps that changes of ours replaced. Tables that the
 // file names anew are no matter.
 func (p published) goesOn(now published, before []string, name string) error {
