@@ -74,6 +74,22 @@ func TestXAInOnePhaseIsDelivered(t *testing.T) {
 	})
 }
 
+// session executes on one connection: a transaction that another prepared is unknown until the server has noticed that the other is gone.
+func session(t *testing.T, d *servers.MySQLDatabase) (exec func(sql string)) {
+	t.Helper()
+	conn, err := d.Connect(t, "root").Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return func(sql string) {
+		t.Helper()
+		if _, err := conn.ExecContext(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestLargeXA has rows for several batches: the first of them must go before its end is read. A stop inside is gone on with.
 func TestLargeXA(t *testing.T) {
 	const rows = 400
@@ -113,9 +129,10 @@ func TestLargeXA(t *testing.T) {
 				}
 			}
 			d.Exec(t, insert("a3"))
-			d.Exec(t, write("y")+"XA PREPARE '"+d.Name+"'")
 			func() { // nothing follows it in the log
-				defer d.Exec(t, "XA ROLLBACK '"+d.Name+"'")
+				exec := session(t, d)
+				exec(write("y") + "XA PREPARE '" + d.Name + "'")
+				defer exec("XA ROLLBACK '" + d.Name + "'")
 				wantFault(t, g.fault(), "mysql.xa_unsupported", outbox.PositionLost)
 			}()
 			if last := g.rows[len(g.rows)-1].get("id"); last != "a3" {
@@ -163,20 +180,12 @@ func TestPreparedBeforeTheFirstStartIsSaid(t *testing.T) {
 		if text := said(); strings.Contains(text, "XA transactions are prepared") {
 			t.Errorf("none is: %s", text)
 		}
-		session, err := d.Connect(t, "app").Conn(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer session.Close()
-		if _, err := session.ExecContext(t.Context(), "XA START 'x'; "+insert("prepared")+"; XA END 'x'; XA PREPARE 'x'"); err != nil {
-			t.Fatal(err)
-		}
+		exec := session(t, d)
+		exec("XA START 'x'; " + insert("prepared") + "; XA END 'x'; XA PREPARE 'x'")
 		if text := said(); !strings.Contains(text, "XA transactions are prepared") {
 			t.Errorf("got %s", text)
 		}
-		if _, err := session.ExecContext(t.Context(), "XA ROLLBACK 'x'"); err != nil {
-			t.Fatal(err)
-		}
+		exec("XA ROLLBACK 'x'")
 	})
 }
 
