@@ -204,6 +204,40 @@ func TestTransactionBeginsWhenTheLastOneIsComplete(t *testing.T) {
 	}
 }
 
+// A question each 200 microseconds, from the end on, would be some ten a transaction where markers take three milliseconds.
+func TestCoordinatorIsAskedWhenATransactionShouldBeComplete(t *testing.T) {
+	var e ends
+	c := fake(t)
+	r := open(t, file(t, c.ListenAddrs()[0], "posts"), &e).offsetsTopic(t)
+	asked := 0
+	c.ControlKey(int16(kmsg.DescribeTransactions), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		asked++
+		resp := req.ResponseKind().(*kmsg.DescribeTransactionsResponse)
+		state := kmsg.NewDescribeTransactionsResponseTransactionState()
+		state.TransactionalID, state.State = r.cfg.Kafka.TransactionalID, "CompleteCommit"
+		e.Lock()
+		if time.Since(e.at[len(e.at)-1]) < 3*time.Millisecond {
+			state.State = "PrepareCommit"
+		}
+		e.Unlock()
+		resp.TransactionStates = append(resp.TransactionStates, state)
+		return resp, nil, true
+	})
+	const learn, look = 50, 100
+	for n := range learn + look {
+		if n == learn {
+			asked = 0
+		}
+		if err := r.land(deadline(t), to("events", "x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked > 3*look {
+		t.Errorf("asked %d times for %d transactions", asked, look)
+	}
+}
+
 func TestAtLeastOnceWritesTheOffsetBehindTheEvents(t *testing.T) {
 	c := fake(t)
 	addr := c.ListenAddrs()[0]

@@ -13,8 +13,10 @@ import (
 // A broker with transaction.version 2 puts records that come before the last transaction's markers are written to
 // sleep for 20 ms (add.partitions.to.txn.retry.backoff.ms). The markers take a millisecond or two, and ten times that
 // while its JVM is cold. So the coordinator is asked, and the next transaction waits until it calls the last complete.
+// It is asked when that should be so, going by the transactions before: a question costs the broker as much as a marker.
 const (
 	settleEvery = 200 * time.Microsecond
+	settleLong  = 10 * time.Millisecond // the longest wait before the first question
 	settleBlind = time.Millisecond      // where it can't be asked
 	settleMost  = time.Second           // then the broker may hold the records, as it likes
 	settleOld   = 50 * time.Millisecond // a transaction that ended so long ago is taken for complete
@@ -27,8 +29,20 @@ func (s *Sink) settle(ctx context.Context) {
 	}
 	ctx, cancel := context.WithDeadline(ctx, s.ended.Add(settleMost))
 	defer cancel()
-	for !s.complete(ctx) && ctx.Err() == nil {
+	early := s.markers - time.Since(s.ended)
+	time.Sleep(early)
+	if s.complete(ctx) {
+		if early > 0 {
+			s.markers -= s.markers / 32
+		}
+		return
+	}
+	s.markers = min(s.markers+settleEvery, settleLong)
+	for ctx.Err() == nil {
 		time.Sleep(settleEvery)
+		if s.complete(ctx) {
+			return
+		}
 	}
 }
 

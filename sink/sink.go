@@ -36,10 +36,11 @@ type Sink struct {
 
 	Made int // topics that the pipeline has made, in former sessions too
 
-	open  bool         // a transaction is open
-	began atomic.Int64 // when it was opened, microseconds since 1970; promises that fail read it
-	ended time.Time    // when the last one was
-	blind bool         // the coordinator does not say whether it is complete
+	open    bool          // a transaction is open
+	began   atomic.Int64  // when it was opened, microseconds since 1970; promises that fail read it
+	ended   time.Time     // when the last one was
+	markers time.Duration // what those of a transaction should take after its end
+	blind   bool          // the coordinator does not say whether it is complete
 
 	noted atomic.Bool // first is set
 	mu    sync.Mutex
