@@ -24,7 +24,7 @@ func paced(ctx context.Context, r *Rig, e Engine, s *Shape, prefix string, p loa
 	}
 	defer t.remove(context.WithoutCancel(ctx))
 	arrivals := load.NewArrivals(shape, prefix)
-	run := &Run{Rows: shape.Rows, Wanted: p.Rate, LoadBefore: Load()}
+	run := &Run{Rows: shape.Rows, Wanted: p.Rate, LoadBefore: Load(), Wake: wake()}
 	asked := ctx
 	ctx, cancel := context.WithTimeout(ctx, p.Time+p.Warm+2*time.Minute)
 	defer cancel()
@@ -59,7 +59,9 @@ func paced(ctx context.Context, r *Rig, e Engine, s *Shape, prefix string, p loa
 	q := load.Latencies(w.Committed, arrivals.At, began.Add(p.Warm))
 	run.P50, run.P90, run.P99, run.P999, run.Max = q.P50, q.P90, q.P99, q.P999, q.Max
 	run.Cores = float64(to.Subject-from.Subject) / float64(to.At.Sub(from.At))
-	run.CPU = (to.Subject - from.Subject).Seconds() / (float64(shape.Rows) / 1e6)
+	million := float64(shape.Rows) / 1e6
+	run.CPU = (to.Subject - from.Subject).Seconds() / million
+	run.BrokerCPU, run.DBCPU = (to.Broker-from.Broker).Seconds()/million, (to.DB-from.DB).Seconds()/million
 	_, run.Memory = memory(pid)
 	run.Others, run.LoadAfter = others(from, to), Load()
 	return run, nil

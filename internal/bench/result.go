@@ -140,7 +140,9 @@ var columns = map[string][]struct {
 		{"p99.9", func(r *Run) float64 { return r.P999 }},
 		{"max", func(r *Run) float64 { return r.Max }},
 		{"cores", func(r *Run) float64 { return r.Cores }},
+		{"broker s/M", func(r *Run) float64 { return r.BrokerCPU }},
 		{"peak MiB", func(r *Run) float64 { return r.Memory }},
+		{"wake", func(r *Run) float64 { return r.Wake }},
 	},
 	"cold": {
 		{"first event s", func(r *Run) float64 { return r.First }},

@@ -40,6 +40,7 @@ type Run struct {
 	P99        float64 `json:"p99_ms,omitempty"`
 	P999       float64 `json:"p999_ms,omitempty"`
 	Max        float64 `json:"max_ms,omitempty"`
+	Wake       float64 `json:"wake,omitempty"` // see there
 	LoadBefore float64 `json:"load_average_before"`
 	LoadAfter  float64 `json:"load_average_after"`
 	Others     float64 `json:"cores_used_by_others"`
