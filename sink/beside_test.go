@@ -2,6 +2,7 @@ package sink_test
 
 import (
 	"bytes"
+	"context"
 	"strings"
 	"sync"
 	"testing"
@@ -52,10 +53,12 @@ func TestAPartitionWithoutALeaderIsAskedAgain(t *testing.T) {
 	for _, c := range []struct {
 		name, file string
 		away       time.Duration
+		within     time.Duration // what the caller has
 	}{
-		{"back soon", "router.topic=${routedByValue}", 6 * time.Second},
-		{"of another pattern, back soon", "router.topic_pattern=x(?<routedByValue>.*)", 2 * time.Second},
-		{"of another pattern, away", "router.topic_pattern=x(?<routedByValue>.*)", time.Hour},
+		{"back soon", "router.topic=${routedByValue}", 6 * time.Second, time.Minute},
+		{"away for longer than a command waits", "router.topic=${routedByValue}", time.Hour, time.Second},
+		{"of another pattern, back soon", "router.topic_pattern=x(?<routedByValue>.*)", 2 * time.Second, time.Minute},
+		{"of another pattern, away", "router.topic_pattern=x(?<routedByValue>.*)", time.Hour, time.Minute},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -67,7 +70,9 @@ func TestAPartitionWithoutALeaderIsAskedAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 			leaderless(cluster, "beside", func() (int64, int16) { return id, epoch }, time.Now().Add(c.away))
-			err = s.MendEvents(deadline(t), id, epoch)
+			ctx, cancel := context.WithTimeout(t.Context(), c.within)
+			defer cancel()
+			err = s.MendEvents(ctx, id, epoch)
 			const unseen = "what hangs there can't be seen"
 			if c.away == time.Hour {
 				if err != nil || strings.Count(said(), unseen) != 1 || !strings.Contains(said(), "topic=beside partition=0 partitions=1") {
