@@ -347,6 +347,11 @@ func (st *stream) handOver(b *outbox.Batch, dry bool) error {
 	}
 	st.handed, st.handedAt, st.partial, st.asm.news = p.mark(), time.Now(), b.Partial, false
 	for {
+		select { // without a timer
+		case st.out <- b:
+			return nil
+		default:
+		}
 		select {
 		case st.out <- b:
 			return nil
