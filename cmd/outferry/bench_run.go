@@ -187,13 +187,20 @@ func (b *benchmark) consume(ctx context.Context, s workload.Shape, prefix string
 	for _, route := range s.Routes() {
 		names = append(names, prefix+route)
 	}
-	cl, err := kgo.NewClient(append(b.opts, kgo.ConsumeTopics(names...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMinBytes(1),
+	cl, err := kgo.NewClient(append(b.opts, kgo.ConsumeTopics(names...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMinBytes(1), kgo.KeepControlRecords(),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.MetadataMinAge(100*time.Millisecond), kgo.UnknownTopicRetries(-1))...)
 	if err != nil {
 		return nil, err
 	}
 	defer cl.Close()
-	return a, errors.Join(a.Read(ctx, cl), a.Verdict.Err())
+	if err := a.Read(ctx, cl); err != nil {
+		return a, errors.Join(err, a.Verdict.Err())
+	}
+	ends, err := kadm.NewClient(b.kafka).ListCommittedOffsets(ctx, names...)
+	if err == nil {
+		err = a.ReadOn(ctx, cl, ends)
+	}
+	return a, errors.Join(err, a.Verdict.Err())
 }
 
 func (b *benchmark) writers(s *workload.Shape, p workload.Pace) *workload.Writers {

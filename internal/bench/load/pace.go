@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -82,11 +83,18 @@ func (w *Writers) one(ctx context.Context, n int, began time.Time) error {
 type Arrivals struct {
 	At      []int64 // by row; nanoseconds
 	Verdict *Verdict
+
+	next map[place]int64 // offsets
+}
+
+type place struct {
+	topic     string
+	partition int32
 }
 
 // NewArrivals expects the rows of a shape.
 func NewArrivals(s Shape, prefix string) *Arrivals {
-	return &Arrivals{At: make([]int64, s.Rows), Verdict: NewVerdict(s, prefix)}
+	return &Arrivals{At: make([]int64, s.Rows), Verdict: NewVerdict(s, prefix), next: map[place]int64{}}
 }
 
 // Read consumes until every row has been seen.
@@ -99,14 +107,48 @@ func (a *Arrivals) Read(ctx context.Context, cl *kgo.Client) error {
 		if err := fetched.Err(); err != nil {
 			return err
 		}
-		now := time.Now().UnixNano()
-		fetched.EachRecord(func(r *kgo.Record) {
+		a.take(fetched)
+	}
+	return nil
+}
+
+// ReadOn reads what the topics hold besides, up to these ends: a row that came twice may be there.
+func (a *Arrivals) ReadOn(ctx context.Context, cl *kgo.Client, ends kadm.ListedOffsets) error {
+	for !a.reached(ends) {
+		fetched := cl.PollFetches(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := fetched.Err(); err != nil {
+			return err
+		}
+		a.take(fetched)
+	}
+	return nil
+}
+
+func (a *Arrivals) reached(ends kadm.ListedOffsets) bool {
+	done := true
+	ends.Each(func(o kadm.ListedOffset) { done = done && a.next[place{o.Topic, o.Partition}] >= o.Offset })
+	return done
+}
+
+// take judges records. The ends of transactions, where the client keeps them, are none.
+func (a *Arrivals) take(fetched kgo.Fetches) {
+	now := time.Now().UnixNano()
+	fetched.EachPartition(func(p kgo.FetchTopicPartition) {
+		for _, r := range p.Records {
+			if r.Attrs.IsControl() {
+				continue
+			}
 			if n := a.Verdict.See(r); n >= 0 {
 				a.At[n] = now
 			}
-		})
-	}
-	return nil
+		}
+		if n := len(p.Records); n > 0 {
+			a.next[place{p.Topic, p.Partition}] = p.Records[n-1].Offset + 1
+		}
+	})
 }
 
 // Quantiles are latencies in milliseconds.
