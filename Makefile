@@ -78,7 +78,7 @@ bench: tools
 	go run ./bench $(BENCHFLAGS)
 
 bench-debezium: tools
-	go run ./bench -debezium -shapes 200B,1-row -rates 2000 -rounds 2 $(BENCHFLAGS)
+	go run ./bench -debezium -shapes 200B,1KiB,1-row -rounds 1 $(BENCHFLAGS)
 
 # Wall clock: compare on the machine and at the load of the baseline, or write another with bench-baseline first.
 bench-go: BENCH_OUT = bin/bench

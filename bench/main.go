@@ -9,6 +9,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -71,11 +72,12 @@ func child(arg string) error {
 
 // measure writes what was measured also when it was cut short.
 func measure(ctx context.Context, o bench.Options, out string) error {
+	at := commit() // not when it ends: somebody may go on working
 	result, failed := bench.Measure(ctx, o, os.Stderr)
 	if result == nil || len(result.Runs) == 0 {
 		return failed
 	}
-	result.Commit, result.Command = commit(), "go run ./bench "+strings.Join(quoted(os.Args[1:]), " ")
+	result.Commit, result.Command = at, "go run ./bench "+strings.Join(quoted(os.Args[1:]), " ")
 	if err := result.Print(os.Stdout); err != nil {
 		return err
 	}
@@ -87,7 +89,7 @@ func measure(ctx context.Context, o bench.Options, out string) error {
 	if failed == nil {
 		failed = result.Faults()
 	}
-	return failed
+	return errors.Join(failed, result.Plot(strings.TrimSuffix(path, ".json")))
 }
 
 func quoted(args []string) (q []string) {

@@ -59,6 +59,7 @@ func BenchmarkRoute(b *testing.B) {
 				r := row(table, "payload", document(size))
 				rec, buf := new(kgo.Record), make([]byte, 0, 2*size+1000)
 				b.SetBytes(int64(size))
+				b.ReportAllocs()
 				for b.Loop() {
 					var err error
 					if buf, err = p.Route(r, rec, buf[:0]); err != nil {

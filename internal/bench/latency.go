@@ -34,6 +34,11 @@ func paced(ctx context.Context, r *Rig, e Engine, s *Shape, prefix string, p loa
 	from := usage(pid)
 	began := time.Now()
 	all.Go(func() {
+		if pause(ctx, p.Warm) == nil {
+			from = usage(pid)
+		}
+	})
+	all.Go(func() {
 		if wrote = w.Write(ctx, began); wrote != nil {
 			cancel()
 		}
@@ -59,7 +64,7 @@ func paced(ctx context.Context, r *Rig, e Engine, s *Shape, prefix string, p loa
 	q := load.Latencies(w.Committed, arrivals.At, began.Add(p.Warm))
 	run.P50, run.P90, run.P99, run.P999, run.Max = q.P50, q.P90, q.P99, q.P999, q.Max
 	run.Cores = float64(to.Subject-from.Subject) / float64(to.At.Sub(from.At))
-	million := float64(shape.Rows) / 1e6
+	million := float64(p.Rate) * p.Time.Seconds() / 1e6 // rows behind the warm-up
 	run.CPU = (to.Subject - from.Subject).Seconds() / million
 	run.BrokerCPU, run.DBCPU = (to.Broker-from.Broker).Seconds()/million, (to.DB-from.DB).Seconds()/million
 	_, run.Memory = memory(pid)

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"os/exec"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -60,7 +61,6 @@ type measurement struct {
 	rig    *Rig
 	result *Result
 	say    io.Writer
-	slow   map[string]float64 // events a second with one-row transactions, or else the slowest shape, by engine
 	order  *rand.Rand
 }
 
@@ -76,7 +76,7 @@ func Measure(ctx context.Context, o Options, say io.Writer) (*Result, error) {
 	}
 	defer rig.Close()
 	seed := uint64(time.Now().UnixNano())
-	m := &measurement{Options: o, rig: rig, say: say, slow: map[string]float64{}, order: rand.New(rand.NewPCG(seed, 0)), result: &Result{
+	m := &measurement{Options: o, rig: rig, say: say, order: rand.New(rand.NewPCG(seed, 0)), result: &Result{
 		Date: time.Now().UTC().Format(time.RFC3339), Machine: ThisMachine(), BinaryMB: rig.BinaryMB(), Settings: settings(), Versions: versions(), OrderSeed: seed}}
 	if err := m.warmUp(ctx); err != nil {
 		return nil, fmt.Errorf("warm the broker up: %w", err)
@@ -120,6 +120,9 @@ func settings() []string {
 
 func versions() map[string]string {
 	v := map[string]string{"kafka": kafkaVersion, "debezium": debeziumVersion}
+	if java, err := exec.Command("java", "-version").CombinedOutput(); err == nil {
+		v["java"], _, _ = strings.Cut(string(java), "\n")
+	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, d := range info.Deps {
 			switch d.Path {
@@ -170,7 +173,11 @@ func (m *measurement) subjects(e Engine, s *Shape) []Subject {
 		if tool, ok := FindBinlogTool(m.rig, e, s); ok {
 			list = append(list, tool)
 		} else {
-			m.printf("%s: no program to read its log with was found: install mysqlbinlog, or mariadb-binlog\n", e.Name())
+			none := e.Name() + ": no program to read its log with was found: install mysqlbinlog, or mariadb-binlog"
+			m.printf("%s\n", none)
+			if !slices.Contains(m.result.Settings, none) {
+				m.result.Settings = append(m.result.Settings, none)
+			}
 		}
 		list = append(list, NewPart(m.rig, e, s, "reader"))
 	}
@@ -234,9 +241,21 @@ func (m *measurement) add(run *Run, e Engine, shape, subject, kind string, round
 	if m.result.Versions[e.Name()] == "" {
 		m.result.Versions[e.Name()] = e.Version()
 	}
-	if kind == "drain" && subject == Ours && run.Fault == "" && (m.slow[e.Name()] == 0 || run.Rate < m.slow[e.Name()]) {
-		m.slow[e.Name()] = run.Rate
+}
+
+// capacity is how many events a second ours drained with one row a transaction, or else of the slowest shape.
+func (m *measurement) capacity(engine string) float64 {
+	least := math.Inf(1)
+	for _, r := range m.result.Runs {
+		switch {
+		case r.Engine != engine || r.Kind != "drain" || r.Subject != Ours || r.Fault != "" || r.Short:
+		case r.Shape == "1-row":
+			return r.Rate
+		default:
+			least = min(least, r.Rate)
+		}
 	}
+	return least
 }
 
 // rest measures latency, the cold start and idleness, on rows of 1 KiB.
@@ -383,7 +402,7 @@ func latencyShape() *Shape {
 	return &Shape{Name: "latency", Rows: 1, PerTx: 1, Size: 1 << 10, Topics: 2, ID: "uuid"}
 }
 
-// pace reads a rate: 500, or 70%, which is of the slowest drain and written 20 rows a transaction, since the writers share the machine.
+// pace reads a rate: 500, or 70%, which is of the capacity and written 20 rows a transaction, since the writers share the machine.
 func (m *measurement) pace(e Engine, rate string) (load.Pace, error) {
 	p := load.Pace{Name: rate + "/s", PerTx: 1, Warm: 5 * time.Second, Time: m.Time}
 	if m.Debezium { // whose compiler needs that long
@@ -396,10 +415,11 @@ func (m *measurement) pace(e Engine, rate string) (load.Pace, error) {
 	}
 	p.Rate = n
 	if isShare {
-		if m.slow[e.Name()] == 0 {
-			return p, errors.New("a share of the capacity is asked for, and no backlog was drained")
+		capacity := m.capacity(e.Name())
+		if math.IsInf(capacity, 1) {
+			return p, errors.New("a share of the capacity is asked for, and no backlog was drained for long enough to tell it")
 		}
-		p.Name, p.PerTx, p.Rate = rate+" of capacity", 20, int(m.slow[e.Name()]*float64(n)/100)
+		p.Name, p.PerTx, p.Rate = rate+" of capacity", 20, int(capacity*float64(n)/100)
 	}
 	return p, nil
 }

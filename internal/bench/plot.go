@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"html"
 	"os"
+	"slices"
 	"strings"
 )
 
-// Plot draws one picture for each kind of run that the result has: base-drain.svg and its like. Bars are medians, whiskers the range.
+// Plot draws one picture for each kind of run that the result has: base-drain.svg and its like. Bars are medians, whiskers the range;
+// a star is at what had no steady part.
 func (r *Result) Plot(base string) error {
 	for _, p := range []struct {
 		file, kind, title string
@@ -21,7 +23,11 @@ func (r *Result) Plot(base string) error {
 		var bars []bar
 		for _, g := range r.groups() {
 			if s := g.spread(p.value); g.kind == p.kind && s.max > 0 {
-				bars = append(bars, bar{g.engine + ", " + g.shape, g.subject, s})
+				label := g.subject
+				if slices.ContainsFunc(g.runs, func(r *Run) bool { return r.Short }) {
+					label += " *"
+				}
+				bars = append(bars, bar{g.engine + ", " + g.shape, label, s})
 			}
 		}
 		if len(bars) == 0 {

@@ -257,7 +257,7 @@ func (p *Part) Drain(ctx context.Context, _ int) (*Run, error) {
 	}
 	to := usage(0)
 	million := float64(p.shape.Rows) / 1e6
-	run := &Run{Rows: p.shape.Rows, Rate: float64(p.shape.Rows) / out.Seconds, WholeRate: float64(p.shape.Rows) / out.Seconds, CPU: out.CPU / million, WholeCPU: out.CPU / million,
+	run := &Run{Rows: p.shape.Rows, Short: out.Seconds < shortest.Seconds(), Rate: float64(p.shape.Rows) / out.Seconds, WholeRate: float64(p.shape.Rows) / out.Seconds, CPU: out.CPU / million, WholeCPU: out.CPU / million,
 		DBCPU: (to.DB - from.DB).Seconds() / million, BrokerCPU: (to.Broker - from.Broker).Seconds() / million, Memory: out.Memory, LoadBefore: before, LoadAfter: Load(), Others: others(from, to)}
 	if t != nil {
 		if err := t.readBack(ctx, run); err != nil {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"outferry/internal/bench/load"
 )
 
 // Result is a whole measurement.
@@ -218,28 +220,73 @@ func names(kind string) (list []string) {
 // Ours is the subject that the others are compared with.
 const Ours = "outferry"
 
-// printRatios compares ours with every other subject in the same round: rates ours by theirs, the rest theirs by ours.
+// ratios are how ours stands to another, by the kind of run.
+var ratios = map[string][]struct {
+	name, form string
+	of         func(ours, theirs *Run) float64
+}{
+	"drain": {
+		{"events/s", "%s x", func(ours, theirs *Run) float64 { return ours.Rate / theirs.Rate }},
+		{"CPU per event", "1/%s", func(ours, theirs *Run) float64 { return theirs.CPU / ours.CPU }},
+		{"peak memory", "1/%s", func(ours, theirs *Run) float64 { return theirs.Memory / ours.Memory }},
+	},
+	"latency": {
+		{"p50", "1/%s", func(ours, theirs *Run) float64 { return theirs.P50 / ours.P50 }},
+		{"p99", "1/%s", func(ours, theirs *Run) float64 { return theirs.P99 / ours.P99 }},
+		{"cores", "1/%s", func(ours, theirs *Run) float64 { return theirs.Cores / ours.Cores }},
+		{"peak memory", "1/%s", func(ours, theirs *Run) float64 { return theirs.Memory / ours.Memory }},
+	},
+	"cold": {{"first event", "1/%s", func(ours, theirs *Run) float64 { return theirs.First / ours.First }}},
+}
+
+// printRatios compares ours with every other subject in the same round.
 func (r *Result) printRatios(out io.Writer) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	defer w.Flush()
-	some := false
-	for _, g := range r.groups() {
-		if g.kind != "drain" || g.subject == Ours {
-			continue
+	for _, kind := range []string{"drain", "latency", "cold"} {
+		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		some := false
+		for _, g := range r.groups() {
+			if g.kind != kind || g.subject == Ours || r.ratio(g, ratios[kind][0].of).median == 0 {
+				continue
+			}
+			if !some {
+				fmt.Fprintf(w, "\nratios\tshape\t%s against", Ours)
+				for _, c := range ratios[kind] {
+					fmt.Fprintf(w, "\t%s", c.name)
+				}
+				fmt.Fprintln(w)
+				some = true
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s", g.engine, g.shape, g.subject)
+			for _, c := range ratios[kind] {
+				fmt.Fprintf(w, "\t"+c.form, r.ratio(g, c.of))
+			}
+			fmt.Fprintln(w)
 		}
-		rate := r.ratio(g, func(ours, theirs *Run) float64 { return ours.Rate / theirs.Rate })
-		if rate.median == 0 {
-			continue
+		if err := w.Flush(); err != nil {
+			return err
 		}
-		if !some {
-			fmt.Fprintln(w, "\nratios\tshape\toutferry against\tevents/s\tCPU per event\tpeak memory")
-			some = true
-		}
-		cpu := r.ratio(g, func(ours, theirs *Run) float64 { return theirs.CPU / ours.CPU })
-		peak := r.ratio(g, func(ours, theirs *Run) float64 { return theirs.Memory / ours.Memory })
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s x\t1/%s\t1/%s\n", g.engine, g.shape, g.subject, rate, cpu, peak)
 	}
+	r.printForeign(out)
 	return nil
+}
+
+// printForeign says what a row of another table costs, beside one of the outbox: what a transaction with both costs more than one
+// with an outbox row alone.
+func (r *Result) printForeign(out io.Writer) {
+	for _, g := range r.groups() {
+		if g.shape != "foreign" || g.subject != Ours {
+			continue
+		}
+		of := func(one *group) spread { return one.spread(func(r *Run) float64 { return r.CPU }) }
+		for _, one := range r.groups() {
+			if one.engine != g.engine || one.shape != "1-row" || one.subject != Ours {
+				continue
+			}
+			if more := (of(g).median - of(one).median) / load.Foreign; more > 0 {
+				fmt.Fprintf(out, "\n%s: a row of another table costs 1/%.0f of an outbox row\n", g.engine, of(one).median/more)
+			}
+		}
+	}
 }
 
 // ratio pairs the runs of a round. One that was too short is compared with nothing.

@@ -108,6 +108,43 @@ func TestWrongRunsCountForNothing(t *testing.T) {
 	}
 }
 
+// TestLatenciesAreComparedToo, and what a foreign row costs: (3,980 - 2,000) / 99 of 2,000 for an outbox row.
+func TestLatenciesAreComparedToo(t *testing.T) {
+	r := &Result{Runs: []*Run{
+		{Engine: "e", Shape: "500/s", Subject: Ours, Kind: "latency", P50: 2, P99: 10, Cores: 0.2, Memory: 40},
+		{Engine: "e", Shape: "500/s", Subject: "other", Kind: "latency", P50: 5, P99: 5, Cores: 0.5, Memory: 800},
+		{Engine: "e", Shape: "1-row", Subject: Ours, Kind: "drain", Rate: 9, CPU: 2000},
+		{Engine: "e", Shape: "foreign", Subject: Ours, Kind: "drain", Rate: 1, CPU: 3980},
+	}}
+	var out strings.Builder
+	if err := r.Print(&out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"1/2.50", "1/0.50", "1/20.00", "a row of another table costs 1/100 of an outbox row"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
+// TestCapacityIsOfOneRowATransaction, where that was drained for long enough.
+func TestCapacityIsOfOneRowATransaction(t *testing.T) {
+	m := &measurement{result: &Result{Runs: []*Run{
+		{Engine: "e", Shape: "200B", Subject: Ours, Kind: "drain", Rate: 300},
+		{Engine: "e", Shape: "16KiB", Subject: Ours, Kind: "drain", Rate: 5},
+		{Engine: "e", Shape: "1-row", Subject: "other", Kind: "drain", Rate: 70},
+		{Engine: "e", Shape: "1-row", Subject: Ours, Kind: "drain", Rate: 90, Short: true},
+		{Engine: "f", Shape: "1-row", Subject: Ours, Kind: "drain", Rate: 80},
+	}}}
+	if got := m.capacity("e"); got != 5 {
+		t.Errorf("without one row: %v", got)
+	}
+	m.result.Runs[3].Short = false
+	if got := m.capacity("e"); got != 90 {
+		t.Errorf("with one row: %v", got)
+	}
+}
+
 func TestPlotsAreDrawn(t *testing.T) {
 	base := filepath.Join(t.TempDir(), "r")
 	if err := resultOfTwo().Plot(base); err != nil {

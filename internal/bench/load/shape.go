@@ -24,6 +24,9 @@ type Shape struct {
 // Keys is how many there are: a multiple of every number of topics and of writers, so that a key stays with both.
 const Keys = 8000
 
+// Foreign is how many rows of another table stand beside each of the outbox in the shape of that name.
+const Foreign = 99
+
 // Shapes are all that there are, for a number of rows of 200 bytes. Fewer are made of what takes longer to write.
 func Shapes(rows int) []Shape {
 	base := Shape{Name: "200B", Rows: rows, PerTx: 100, Size: 200, Topics: 2, ID: "uuid"}
@@ -40,7 +43,7 @@ func Shapes(rows int) []Shape {
 		with("1-row", func(s *Shape) { s.PerTx = 1; s.Rows = rows / 2 }),
 		with("3-row", func(s *Shape) { s.PerTx = 3; s.Rows = rows / 2 }),
 		with("one-transaction", func(s *Shape) { s.Rows = 1_000_000; s.PerTx = s.Rows }),
-		with("foreign", func(s *Shape) { s.PerTx, s.Rows, s.Foreign = 1, rows/60, 99 }),
+		with("foreign", func(s *Shape) { s.PerTx, s.Rows, s.Foreign = 1, rows/12, Foreign }),
 		with("expand", func(s *Shape) { s.Size, s.Expand = 1<<10, true }),
 		with("headers", func(s *Shape) { s.Headers = true }),
 		with("200-topics", func(s *Shape) { s.Topics = 200 }),
