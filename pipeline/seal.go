@@ -13,7 +13,7 @@ import (
 
 const (
 	sealSoon = 3 * time.Millisecond   // after a commit: its markers are written behind the answer
-	sealGap  = 100 * time.Millisecond // between two looks at least, when all is seen: a source hears of it once a second
+	sealGap  = 100 * time.Millisecond // between two looks at least, when all is seen: PostgreSQL hears of it once a second
 	sealMax  = 100 * time.Millisecond // and at most, when not
 	sealLate = 10 * time.Second       // then it may be that a broker has lost them
 	sealStop = 2 * time.Second        // how long an orderly stop waits

@@ -55,7 +55,7 @@ func (s *Sink) complete(ctx context.Context) bool {
 	t, err := s.last(ctx)
 	if err != nil && ctx.Err() == nil && !kerr.IsRetriable(err) && !kgo.IsRetryableBrokerErr(err) {
 		s.log.Debug("the coordinator does not say whether a transaction is complete", "error", err)
-		s.blind = true
+		s.blind, s.markers = true, 0
 	}
 	return err == nil && t.State != "PrepareCommit" && t.State != "PrepareAbort"
 }

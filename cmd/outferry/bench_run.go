@@ -197,7 +197,7 @@ func (b *benchmark) consume(ctx context.Context, s workload.Shape, prefix string
 		return a, errors.Join(err, a.Verdict.Err())
 	}
 	ends, err := kadm.NewClient(b.kafka).ListCommittedOffsets(ctx, names...)
-	if err == nil {
+	if err = errors.Join(err, ends.Error()); err == nil {
 		err = a.ReadOn(ctx, cl, ends)
 	}
 	return a, errors.Join(err, a.Verdict.Err())

@@ -24,7 +24,7 @@ func paced(ctx context.Context, r *Rig, e Engine, s *Shape, prefix string, p loa
 	}
 	defer t.remove(context.WithoutCancel(ctx))
 	arrivals := load.NewArrivals(shape, prefix)
-	run := &Run{Rows: shape.Rows, Wanted: p.Rate, LoadBefore: Load(), Wake: wake()}
+	run := &Run{Rows: shape.Rows, Wanted: p.Rate, LoadBefore: Load()}
 	asked := ctx
 	ctx, cancel := context.WithTimeout(ctx, p.Time+p.Warm+2*time.Minute)
 	defer cancel()

@@ -303,11 +303,12 @@ func (m *measurement) warmPace(ctx context.Context, e Engine) error {
 		if err := e.New(s); err != nil {
 			return err
 		}
+		cost := wake()
 		run, err := NewOutferry(m.rig, e, s, Ours, "").Latency(ctx, load.Pace{Name: "warm-up", PerTx: 1, Rate: warmRate, Time: warmTime})
 		if err != nil {
 			return err
 		}
-		m.printf("%s warm-up: broker %.0f CPU s/M, wake %.1f\n", e.Name(), run.BrokerCPU, run.Wake)
+		m.printf("%s warm-up: broker %.0f CPU s/M, wake %.1f\n", e.Name(), run.BrokerCPU, cost)
 		if run.BrokerCPU > 0.9*last {
 			return nil
 		}
@@ -337,10 +338,12 @@ func (m *measurement) latencies(ctx context.Context, e Engine, p load.Pace, roun
 		if err := e.New(s); err != nil {
 			return err
 		}
+		cost := wake() // before the subject is there, which would be in it
 		run, err := m.within(ctx, func(ctx context.Context) (*Run, error) { return subject.Latency(ctx, p) })
 		if err != nil {
 			return fmt.Errorf("%s: %w", subject.Name(), err)
 		}
+		run.Wake = cost
 		m.add(run, e, p.Name, subject.Name(), "latency", round)
 		m.printf("%s %s %d: %s: p50 %.1f p99 %.1f ms, %.0f/s written, load %.1f, wake %.1f %s\n", e.Name(), p.Name, round, subject.Name(), run.P50, run.P99, run.WholeRate, run.LoadBefore, run.Wake, run.Fault)
 	}

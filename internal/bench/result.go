@@ -48,7 +48,11 @@ func ReadResult(path string) (*Result, error) {
 		return nil, err
 	}
 	r := &Result{}
-	return r, json.Unmarshal(b, r)
+	err = json.Unmarshal(b, r)
+	for _, run := range r.Runs {
+		run.Short = run.Short && run.Kind == "drain" // older ones say it of latencies too
+	}
+	return r, err
 }
 
 // group is the runs of one subject over one shape.

@@ -258,6 +258,7 @@ func (t *topics) readBack(ctx context.Context, run *Run) error {
 // reached reports whether everything that the topics hold now was read.
 func (t *topics) reached(ctx context.Context, next map[string]int64) (bool, error) {
 	ends, err := kadm.NewClient(t.cl).ListCommittedOffsets(ctx, t.names...)
+	err = errors.Join(err, ends.Error())
 	done := err == nil
 	ends.Each(func(o kadm.ListedOffset) { done = done && next[fmt.Sprint(o.Topic, o.Partition)] >= o.Offset })
 	return done, err

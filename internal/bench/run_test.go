@@ -112,7 +112,7 @@ func TestWrongRunsCountForNothing(t *testing.T) {
 func TestLatenciesAreComparedToo(t *testing.T) {
 	r := &Result{Runs: []*Run{
 		{Engine: "e", Shape: "500/s", Subject: Ours, Kind: "latency", P50: 2, P99: 10, Cores: 0.2, Memory: 40},
-		{Engine: "e", Shape: "500/s", Subject: "other", Kind: "latency", P50: 5, P99: 5, Cores: 0.5, Memory: 800},
+		{Engine: "e", Shape: "500/s", Subject: "other", Kind: "latency", P50: 5, P99: 5, Cores: 0.6, Memory: 800},
 		{Engine: "e", Shape: "1-row", Subject: Ours, Kind: "drain", Rate: 9, CPU: 2000},
 		{Engine: "e", Shape: "foreign", Subject: Ours, Kind: "drain", Rate: 1, CPU: 3980},
 	}}
@@ -120,7 +120,7 @@ func TestLatenciesAreComparedToo(t *testing.T) {
 	if err := r.Print(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"1/2.50", "1/0.50", "1/20.00", "a row of another table costs 1/100 of an outbox row"} {
+	for _, want := range []string{"1/2.50", "1/0.50", "1/3.00", "1/20.00", "a row of another table costs 1/100 of an outbox row"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}
