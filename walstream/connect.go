@@ -93,6 +93,14 @@ func (s *Source) connConfig(replication bool) (*pgconn.Config, error) {
 	}
 	if replication {
 		cfg.RuntimeParams["replication"] = "database"
+		dial := cfg.DialFunc
+		cfg.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return transport.NewSocket(conn)
+		}
 	}
 	cfg.AfterConnect = untimed
 	cfg.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {

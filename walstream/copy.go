@@ -9,28 +9,21 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
-
-	"outferry/internal/transport"
 )
 
 // startCopy sends a command that starts to copy on a connection taken over from the library, and reads up to
-// the CopyBothResponse, not a byte further. It returns the connection and a probe of its socket.
-func startCopy(h *pgconn.HijackedConn, sql string) (net.Conn, func() bool, error) {
+// the CopyBothResponse, not a byte further.
+func startCopy(h *pgconn.HijackedConn, sql string) (net.Conn, error) {
 	conn := h.Conn
 	if n := h.Frontend.ReadBufferLen(); n > 0 {
 		conn.Close()
-		return nil, nil, fmt.Errorf("the server sent %d bytes that nobody asked for", n)
+		return nil, fmt.Errorf("the server sent %d bytes that nobody asked for", n)
 	}
 	if err := command(conn, sql); err != nil {
 		conn.Close()
-		return nil, nil, err
+		return nil, err
 	}
-	probe, err := transport.Pending(conn)
-	if err != nil {
-		conn.Close()
-		return nil, nil, err
-	}
-	return conn, probe, nil
+	return conn, nil
 }
 
 func command(conn net.Conn, sql string) error {

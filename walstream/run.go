@@ -142,7 +142,7 @@ func (h *session) stream(ctx context.Context, pos *position) error {
 	if pos.Anchor != nil && h.compareFrom > 0 {
 		from = h.compareFrom
 	}
-	conn, pending, err := h.startReplication(ctx, from)
+	conn, err := h.startReplication(ctx, from)
 	if err != nil {
 		return err
 	}
@@ -151,11 +151,7 @@ func (h *session) stream(ctx context.Context, pos *position) error {
 		h.opt.Phase(phaseStream)
 	}
 	w := &watch{session: h, slot: time.Now().Add(statusEvery - slotEvery)} // not before the first rows
-	sleep, err := transport.Napper(conn)
-	if err != nil {
-		return err
-	}
-	st := &stream{Source: h.Source, conn: conn, pending: pending, sleep: sleep, out: h.out, tick: w.tick,
+	st := &stream{Source: h.Source, conn: conn, socket: transport.Bare(conn).(*transport.Socket), out: h.out, tick: w.tick,
 		pos: *pos, silence: max(2*timeout, 30*time.Second), keepalive: min(timeout/3, 10*time.Second)}
 	st.pos.Phase, st.pos.Snapshot, st.pos.Published = phaseStream, nil, h.published
 	st.asm = newAssembler(pos, func(m relationMessage) (*outbox.Table, error) { return h.describe(ctx, m) })
@@ -165,6 +161,7 @@ func (h *session) stream(ctx context.Context, pos *position) error {
 		}
 	}
 	w.stream = st
+	st.socket.NapWhile(st.behind)
 	h.log.Info("streaming", "lsn", pos.LSN.String(), "slot", pos.Slot)
 	err = st.run(ctx)
 	if ctx.Err() != nil {
@@ -188,31 +185,31 @@ func (h *session) senderTimeout(ctx context.Context) (time.Duration, error) {
 
 // startReplication takes the connection over from the library at the START_REPLICATION command: from here
 // on the bytes go from the socket straight into the batches.
-func (h *session) startReplication(ctx context.Context, at lsn) (net.Conn, func() bool, error) {
+func (h *session) startReplication(ctx context.Context, at lsn) (net.Conn, error) {
 	for {
-		conn, pending, err := h.tryStart(ctx, at)
+		conn, err := h.tryStart(ctx, at)
 		if sqlState(err) != "55006" { // the slot is active
 			if err != nil {
-				return nil, nil, h.streamFault(sqlState(err), fmt.Errorf("start replication on slot %s at %s: %w", h.cfg.Source.Postgres.Slot, at, plain(err)))
+				return nil, h.streamFault(sqlState(err), fmt.Errorf("start replication on slot %s at %s: %w", h.cfg.Source.Postgres.Slot, at, plain(err)))
 			}
-			return conn, pending, nil
+			return conn, nil
 		}
 		if err := h.awaitSlot(ctx, err); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 }
 
-func (h *session) tryStart(ctx context.Context, at lsn) (net.Conn, func() bool, error) {
+func (h *session) tryStart(ctx context.Context, at lsn) (net.Conn, error) {
 	sql := fmt.Sprintf("START_REPLICATION SLOT %s LOGICAL %s (proto_version '1', publication_names %s)",
 		quoteIdent(h.cfg.Source.Postgres.Slot), at, replicationLiteral(quoteIdent(h.cfg.Source.Postgres.Publication)))
 	// After a write that took long the library may still read beside us, and would take the server's answer.
 	if err := h.rep.SyncConn(ctx); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	hijacked, err := h.rep.Hijack()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	h.rep = nil
 	return startCopy(hijacked, sql)

@@ -12,35 +12,33 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"outferry/internal/transport"
 	"outferry/outbox"
 )
 
 const (
-	frameHeader   = 5                      // type byte and length
-	messageAt     = frameHeader + 1 + 24   // in a frame of copy data that brings a message
-	changeHead    = messageAt + 1 + 4      // up to the relation of a change
-	statusEvery   = time.Second            // how soon the slot hears of a new confirmed position
-	napWhenBehind = 500 * time.Microsecond // see behind
-	napBelow      = 64 << 10               // a read of this much was worth waking up for
-	behindAfter   = time.Second            // a transaction this old is backlog
-	idleBytes     = 16 << 20               // an idle pipeline moves its position at the latest after this much WAL
+	frameHeader = 5                    // type byte and length
+	messageAt   = frameHeader + 1 + 24 // in a frame of copy data that brings a message
+	changeHead  = messageAt + 1 + 4    // up to the relation of a change
+	statusEvery = time.Second          // how soon the slot hears of a new confirmed position
+	behindAfter = time.Second          // a transaction this old is backlog
+	leastRead   = 64 << 10             // room that a read is worth
+	idleBytes   = 16 << 20             // an idle pipeline moves its position at the latest after this much WAL
 )
 
 // stream reads the copy stream of START_REPLICATION and hands batches over. One goroutine, Run's, owns
 // it: it reads, replies and hands over, so no lock guards the connection.
 type stream struct {
 	*Source
-	conn    net.Conn
-	pending func() bool // something waits at the socket
-	sleep   func(time.Duration)
-	asm     *assembler
-	out     chan<- *outbox.Batch
-	tick    func(context.Context) error // what else is due, from time to time
+	conn   net.Conn
+	socket *transport.Socket // under conn
+	asm    *assembler
+	out    chan<- *outbox.Batch
+	tick   func(context.Context) error // what else is due, from time to time
 
 	pos      position // identity, phase; LSN and part are filled at each hand-over
 	b        *outbox.Batch
 	parsed   int // bytes of b.Buf that are parsed
-	lastRead int
 	handed   lsn // position of the last batch
 	handedAt time.Time
 	partial  bool // the last batch ended inside a transaction
@@ -68,8 +66,7 @@ func (st *stream) run(ctx context.Context) error {
 		if err := st.parse(ctx); err != nil {
 			return err
 		}
-		st.nap()
-		if !st.pending() {
+		if !st.socket.Pending() {
 			if err := st.dry(ctx); err != nil {
 				return err
 			}
@@ -163,7 +160,7 @@ func (st *stream) discard(ctx context.Context, size int) error {
 			return nil
 		}
 		st.b.Buf = st.b.Buf[:st.parsed]
-		if cap(st.b.Buf)-st.parsed < napBelow { // too little room for a read
+		if cap(st.b.Buf)-st.parsed < leastRead {
 			if err := st.turnOver(ctx, 0); err != nil {
 				return err
 			}
@@ -311,18 +308,10 @@ func (st *stream) dry(ctx context.Context) error {
 	return st.replace(ctx, 0, true)
 }
 
-// behind reports backlog: the last transaction is old. While it lasts the reader naps. The server sends a
-// segment a message, and a reader that is always awake makes both sides pay for each; asleep for half a
-// millisecond it finds many. A live transaction never waits for it.
+// behind reports backlog: the last transaction is old. While it lasts the socket naps. A live transaction never waits
+// for it.
 func (st *stream) behind() bool {
 	return !st.opt.Single && time.Since(time.UnixMicro(st.asm.tx.commit)) > behindAfter && st.asm.tx.commit > 0
-}
-
-// nap lets the server get ahead after a read that found little.
-func (st *stream) nap() {
-	if st.lastRead < napBelow && st.behind() {
-		st.sleep(napWhenBehind)
-	}
 }
 
 // idleDue reports whether an idle pipeline should move its position, so that a quiet outbox in a busy
@@ -346,7 +335,6 @@ func (st *stream) fill() error {
 	}
 	n, err := st.conn.Read(free)
 	st.b.Buf = st.b.Buf[:len(st.b.Buf)+n]
-	st.lastRead = n
 	if n > 0 {
 		st.heard = time.Now()
 	}

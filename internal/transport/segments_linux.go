@@ -1,0 +1,18 @@
+package transport
+
+import (
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func segmentsOf(raw syscall.RawConn) (s segments, known bool) {
+	_ = raw.Control(func(fd uintptr) {
+		info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+		if known = err == nil; known {
+			s = segments{count: info.Data_segs_in, most: int(info.Advmss), roundTrip: time.Duration(info.Min_rtt) * time.Microsecond}
+		}
+	})
+	return s, known
+}

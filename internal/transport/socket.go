@@ -1,0 +1,176 @@
+package transport
+
+import (
+	"fmt"
+	"net"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Bare returns what lies under TLS.
+func Bare(conn net.Conn) net.Conn {
+	if l, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		return l.NetConn()
+	}
+	return conn
+}
+
+// Pending returns a func that reports whether bytes wait at the socket under conn. Under TLS some may wait above it
+// too: then a batch goes out a little early, which costs nothing but its size.
+func Pending(conn net.Conn) (func() bool, error) {
+	raw, err := rawOf(Bare(conn))
+	if err != nil {
+		return nil, err
+	}
+	waiting := peeker(raw, 1)
+	return func() bool { return waiting() > 0 }, nil
+}
+
+// peeker returns a func that tells how many bytes wait at a socket, up to a limit.
+func peeker(raw syscall.RawConn, limit int) func() int {
+	var n int
+	seen := make([]byte, limit)
+	peek := func(fd uintptr) {
+		n, _, _ = unix.Recvfrom(int(fd), seen, unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	}
+	return func() int {
+		n = 0
+		if raw.Control(peek) != nil {
+			return 0
+		}
+		return max(n, 0)
+	}
+}
+
+func rawOf(conn net.Conn) (syscall.RawConn, error) {
+	sc, ok := conn.(syscall.Conn)
+	if !ok {
+		return nil, fmt.Errorf("connection of type %T has no socket", conn)
+	}
+	return sc.SyscallConn()
+}
+
+const (
+	socketBuffer = 64 << 10
+	napAbove     = 8 << 10 // what came since the last nap: a live stream's keepalives are less
+	napLeast     = 500 * time.Microsecond
+	napFirst     = 4 * napLeast
+	napMost      = 20 * time.Millisecond
+	largeSegment = 4 << 10                // how large they are on average when they cost little
+	nearBy       = 500 * time.Microsecond // a round trip
+)
+
+// Socket is a connection below TLS that naps while there is backlog, and asks the kernel for much where it is asked for
+// little, as TLS does.
+//
+// A server that sends a segment a message pays for each as long as the window of its reader is open; what it sends while the
+// window is closed runs together. So the reader sleeps until it is closed and more is waiting behind it, and then
+// reads until there is nothing left. How long that takes shows in the size of the segments.
+type Socket struct {
+	net.Conn
+	raw     syscall.RawConn
+	waiting func() int // bytes that have come, up to napAbove
+	buf     []byte
+	unread  []byte
+
+	behind func() bool
+	came   int           // bytes since the last nap
+	naps   time.Duration // how long the next is; zero before the first
+	seen   segments      // at the last nap
+}
+
+// segments is what the kernel tells of a connection (TCP_INFO).
+type segments struct {
+	count     uint32 // that came with data
+	most      int    // bytes
+	roundTrip time.Duration
+}
+
+// NewSocket wraps what was dialled.
+func NewSocket(conn net.Conn) (*Socket, error) {
+	raw, err := rawOf(conn)
+	if err != nil {
+		return nil, err
+	}
+	return &Socket{Conn: conn, raw: raw, waiting: peeker(raw, napAbove)}, nil
+}
+
+// NapWhile makes reads nap while there is backlog.
+func (s *Socket) NapWhile(behind func() bool) { s.behind = behind }
+
+// Pending reports whether bytes have come that nobody has read.
+func (s *Socket) Pending() bool { return len(s.unread) > 0 || s.waiting() > 0 }
+
+func (s *Socket) Read(b []byte) (int, error) {
+	if len(s.unread) == 0 {
+		s.nap()
+		if len(b) >= socketBuffer {
+			return s.receive(b)
+		}
+		if s.buf == nil {
+			s.buf = make([]byte, socketBuffer)
+		}
+		n, err := s.receive(s.buf)
+		if n == 0 {
+			return 0, err
+		}
+		s.unread = s.buf[:n]
+	}
+	n := copy(b, s.unread)
+	s.unread = s.unread[n:]
+	return n, nil
+}
+
+func (s *Socket) receive(b []byte) (int, error) {
+	n, err := s.Conn.Read(b)
+	s.came += n
+	return n, err
+}
+
+// nap sleeps if there is backlog and little of it has come yet.
+func (s *Socket) nap() {
+	if s.came < napAbove || s.behind == nil || !s.behind() || s.waiting() >= napAbove {
+		return
+	}
+	s.pace()
+	s.came = 0
+	// For real: the runtime's poller watches a socket even when nobody reads from it, and would be woken for each
+	// segment that comes meanwhile.
+	s.wakeAt(socketBuffer)
+	time.Sleep(s.naps)
+	s.wakeAt(1)
+}
+
+// pace decides how long the next nap is.
+func (s *Socket) pace() {
+	now, known := segmentsOf(s.raw)
+	count := now.count - s.seen.count
+	s.seen = now
+	switch {
+	case s.naps == 0:
+		s.naps = napFirst
+		if known && now.roundTrip < nearBy {
+			s.keepWindowSmall()
+		}
+	case !known:
+		s.naps = napLeast
+	case s.came < int(count)*min(largeSegment, now.most/2):
+		s.naps = min(s.naps*5/4, napMost)
+	case s.came > int(count)*2*largeSegment:
+		s.naps = max(s.naps*7/8, napLeast)
+	}
+}
+
+// keepWindowSmall keeps the kernel from making it larger, so that it closes soon. From a server that is far, that would
+// cost speed.
+func (s *Socket) keepWindowSmall() {
+	if c, ok := s.Conn.(interface{ SetReadBuffer(int) error }); ok {
+		_ = c.SetReadBuffer(socketBuffer) // what fails here, and below, costs speed and no more
+	}
+}
+
+func (s *Socket) wakeAt(bytes int) {
+	_ = s.raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVLOWAT, bytes) })
+}

@@ -1,0 +1,163 @@
+package transport_test
+
+import (
+	"bytes"
+	"crypto/tls"
+	"io"
+	"math/rand/v2"
+	"net"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"outferry/configs"
+	"outferry/internal/servers"
+	"outferry/internal/transport"
+)
+
+// pair is a connection over loopback; the server's end sends at once what is written.
+func pair(t *testing.T) (*transport.Socket, *net.TCPConn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(); server.Close() })
+	s, err := transport.NewSocket(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, server.(*net.TCPConn)
+}
+
+// send writes n messages and closes.
+func send(conn net.Conn, message []byte, n int) {
+	defer conn.Close()
+	for range n {
+		if _, err := conn.Write(message); err != nil {
+			return
+		}
+	}
+}
+
+func TestReadsOfAnySizeGiveTheSameBytes(t *testing.T) {
+	sent := make([]byte, 3<<20)
+	for i := range sent {
+		sent[i] = byte(rand.Uint32())
+	}
+	s, server := pair(t)
+	s.NapWhile(func() bool { return true })
+	go func() {
+		defer server.Close()
+		for rest := sent; len(rest) > 0; {
+			n, err := server.Write(rest[:min(len(rest), 1+rand.IntN(5000))])
+			if err != nil {
+				return
+			}
+			rest = rest[n:]
+		}
+	}()
+	var got []byte
+	buf := make([]byte, 200<<10)
+	for {
+		n, err := s.Read(buf[:1+rand.IntN(len(buf))>>rand.IntN(16)])
+		got = append(got, buf[:n]...)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(got, sent) {
+		t.Fatalf("%d bytes came of %d, or others", len(got), len(sent))
+	}
+}
+
+// TestNoNapForEachRecordOfTLS: a server with TLS sends a record a message, and a read returns one record.
+func TestNoNapForEachRecordOfTLS(t *testing.T) {
+	const records, size = 20_000, 100
+	s, server := pair(t)
+	asked := 0
+	s.NapWhile(func() bool { asked++; return true })
+	cfg, err := transport.TLS(configs.TLS{Mode: "require"}, "db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := tls.LoadX509KeyPair(servers.NewCA(t).Client(t, "db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	go send(tls.Server(server, &tls.Config{Certificates: []tls.Certificate{certificate}}), make([]byte, size), records)
+	n, err := io.Copy(io.Discard, struct{ io.Reader }{tls.Client(s, cfg)})
+	if err != nil || n != records*size {
+		t.Fatalf("%d bytes came: %v", n, err)
+	}
+	if most := records * 2 * size / (8 << 10); asked == 0 || asked > most {
+		t.Errorf("%d naps were thought of for %d records, at most %d are due", asked, records, most)
+	}
+}
+
+// TestSignsOfLifeAreNoBacklog, also where the last transaction is long ago: the next row must not wait for a nap.
+func TestSignsOfLifeAreNoBacklog(t *testing.T) {
+	s, server := pair(t)
+	s.NapWhile(func() bool { t.Error("a nap was thought of"); return true })
+	var keepalive, got [23]byte
+	for range 100 {
+		if _, err := server.Write(keepalive[:]); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(s, got[:]); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestPendingSeesWhatWasReadAhead(t *testing.T) {
+	s, server := pair(t)
+	if s.Pending() {
+		t.Error("pending before anything came")
+	}
+	if _, err := server.Write(make([]byte, 10)); err != nil {
+		t.Fatal(err)
+	}
+	var got [9]byte
+	if _, err := io.ReadFull(s, got[:]); err != nil || !s.Pending() {
+		t.Errorf("a byte of ten is left, pending is %v: %v", s.Pending(), err)
+	}
+	if _, err := io.ReadFull(s, got[:1]); err != nil || s.Pending() {
+		t.Errorf("nothing is left, pending is %v: %v", s.Pending(), err)
+	}
+}
+
+// TestMessagesRunTogetherWhileTheReaderNaps: a server that sends each message by itself pays for each segment, which is
+// most of what a small transaction costs it.
+func TestMessagesRunTogetherWhileTheReaderNaps(t *testing.T) {
+	const messages, size = 300_000, 100
+	s, server := pair(t)
+	s.NapWhile(func() bool { return true })
+	go send(server, make([]byte, size), messages)
+	if n, err := io.CopyBuffer(io.Discard, struct{ io.Reader }{s}, make([]byte, 256<<10)); err != nil || n != messages*size {
+		t.Fatalf("%d bytes came: %v", n, err)
+	}
+	raw, err := s.Conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var info *unix.TCPInfo
+	if cerr := raw.Control(func(fd uintptr) { info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) }); cerr != nil || err != nil {
+		t.Fatal(cerr, err)
+	}
+	if info.Data_segs_in > messages/4 {
+		t.Errorf("%d messages came in %d segments", messages, info.Data_segs_in)
+	}
+}
