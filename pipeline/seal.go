@@ -13,8 +13,7 @@ import (
 
 const (
 	sealSoon = 3 * time.Millisecond   // after a commit: its markers are written behind the answer
-	sealGap  = 100 * time.Millisecond // between two looks at least, when all is seen: PostgreSQL hears of it once a second
-	sealMax  = 100 * time.Millisecond // and at most, when not
+	sealGap  = 100 * time.Millisecond // between two looks, where more than one commit is to be seen: PostgreSQL hears of it once a second
 	sealLate = 10 * time.Second       // then it may be that a broker has lost them
 	sealStop = 2 * time.Second        // how long an orderly stop waits
 	sealMost = 1024                   // commits that are remembered
@@ -85,7 +84,7 @@ func (s *seal) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		pause, last = min(2*pause, sealMax), time.Now()
+		pause, last = min(2*pause, sealGap), time.Now()
 		s.look(ctx)
 	}
 }

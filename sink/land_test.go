@@ -181,9 +181,6 @@ func TestTransactionsKeepADistanceWhereNobodyTellsWhenOneIsComplete(t *testing.T
 func TestTransactionBeginsWhenTheLastOneIsComplete(t *testing.T) {
 	c := fake(t)
 	r := open(t, file(t, c.ListenAddrs()[0], "posts")).offsetsTopic(t)
-	if err := r.land(deadline(t), to("events", "one")); err != nil {
-		t.Fatal(err)
-	}
 	asked := 0
 	states := []string{"PrepareCommit", "PrepareCommit", "PrepareCommit", "CompleteCommit"}
 	c.ControlKey(int16(kmsg.DescribeTransactions), func(req kmsg.Request) (kmsg.Response, error, bool) {
@@ -196,6 +193,9 @@ func TestTransactionBeginsWhenTheLastOneIsComplete(t *testing.T) {
 		}
 		return resp, nil, true
 	})
+	if err := r.land(deadline(t), to("events", "one")); err != nil {
+		t.Fatal(err)
+	}
 	if err := r.Begin(deadline(t)); err != nil {
 		t.Fatal(err)
 	}

@@ -99,22 +99,16 @@ func NewArrivals(s Shape, prefix string) *Arrivals {
 
 // Read consumes until every row has been seen.
 func (a *Arrivals) Read(ctx context.Context, cl *kgo.Client) error {
-	for !a.Verdict.Done() {
-		fetched := cl.PollFetches(ctx)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err := fetched.Err(); err != nil {
-			return err
-		}
-		a.take(fetched)
-	}
-	return nil
+	return a.until(ctx, cl, a.Verdict.Done)
 }
 
 // ReadOn reads what the topics hold besides, up to these ends: a row that came twice may be there.
 func (a *Arrivals) ReadOn(ctx context.Context, cl *kgo.Client, ends kadm.ListedOffsets) error {
-	for !a.reached(ends) {
+	return a.until(ctx, cl, func() bool { return a.reached(ends) })
+}
+
+func (a *Arrivals) until(ctx context.Context, cl *kgo.Client, done func() bool) error {
+	for !done() {
 		fetched := cl.PollFetches(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
