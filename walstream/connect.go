@@ -99,7 +99,12 @@ func (s *Source) connConfig(replication bool) (*pgconn.Config, error) {
 			if err != nil {
 				return nil, err
 			}
-			return transport.NewSocket(conn)
+			socket, err := transport.NewSocket(conn)
+			if err != nil {
+				conn.Close()
+				return nil, err
+			}
+			return socket, nil
 		}
 	}
 	cfg.AfterConnect = untimed

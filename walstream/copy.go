@@ -12,7 +12,7 @@ import (
 )
 
 // startCopy sends a command that starts to copy on a connection taken over from the library, and reads up to
-// the CopyBothResponse, not a byte further.
+// the CopyBothResponse, of which it takes not a byte more from the connection.
 func startCopy(h *pgconn.HijackedConn, sql string) (net.Conn, error) {
 	conn := h.Conn
 	if n := h.Frontend.ReadBufferLen(); n > 0 {

@@ -184,7 +184,7 @@ func (h *session) senderTimeout(ctx context.Context) (time.Duration, error) {
 }
 
 // startReplication takes the connection over from the library at the START_REPLICATION command: from here
-// on the bytes go from the socket straight into the batches.
+// on the bytes go from the socket into the batches.
 func (h *session) startReplication(ctx context.Context, at lsn) (net.Conn, error) {
 	for {
 		conn, err := h.tryStart(ctx, at)

@@ -41,8 +41,9 @@ type stream struct {
 	parsed   int // bytes of b.Buf that are parsed
 	handed   lsn // position of the last batch
 	handedAt time.Time
-	partial  bool // the last batch ended inside a transaction
-	idle     lsn  // the server has sent everything up to here
+	partial  bool  // the last batch ended inside a transaction
+	idle     lsn   // the server has sent everything up to here
+	sent     int64 // when the last message was, by the server's clock, microseconds since 1970; zero where it has nothing more to send
 
 	status    time.Time // when the last status update was sent
 	statusLSN lsn
@@ -308,10 +309,10 @@ func (st *stream) dry(ctx context.Context) error {
 	return st.replace(ctx, 0, true)
 }
 
-// behind reports backlog: the last transaction is old. While it lasts the socket naps. A live transaction never waits
-// for it.
+// behind reports backlog: the last message was sent long after its transaction was committed, both by the server's clock.
+// While it lasts the socket naps, so a live transaction waits for one nap at the most, where backlog ends.
 func (st *stream) behind() bool {
-	return !st.opt.Single && time.Since(time.UnixMicro(st.asm.tx.commit)) > behindAfter && st.asm.tx.commit > 0
+	return !st.opt.Single && st.asm.tx.commit > 0 && st.sent-st.asm.tx.commit > behindAfter.Microseconds()
 }
 
 // idleDue reports whether an idle pipeline should move its position, so that a quiet outbox in a busy
@@ -384,7 +385,8 @@ func (st *stream) copyData(body []byte) error {
 	d := decoder{data: body}
 	switch kind := d.byte(); kind {
 	case 'w':
-		d.take(24) // start and end of WAL, clock: they say nothing that the messages don't
+		d.take(16) // start and end of WAL: they say nothing that the messages don't
+		st.sent = pgMicros(d.uint64())
 		if d.bad {
 			return errShort
 		}
@@ -409,7 +411,7 @@ func (st *stream) copyData(body []byte) error {
 // read, which may lie before our position.
 func (st *stream) keepaliveMessage(end lsn, reply bool) error {
 	if !st.asm.open {
-		st.idle = max(st.idle, end)
+		st.idle, st.sent = max(st.idle, end), 0
 	}
 	if err := st.asm.sent(end); err != nil {
 		return err
@@ -473,6 +475,7 @@ func (st *stream) sendStatus(askReply bool) error {
 // leave confirms the last position and ends the stream, and waits until the server has let the slot go,
 // so that whoever comes next finds it free.
 func (st *stream) leave() {
+	st.socket.NapWhile(nil)
 	if st.sendStatus(false) != nil {
 		return
 	}

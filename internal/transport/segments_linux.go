@@ -11,7 +11,7 @@ func segmentsOf(raw syscall.RawConn) (s segments, known bool) {
 	_ = raw.Control(func(fd uintptr) {
 		info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
 		if known = err == nil; known {
-			s = segments{count: info.Data_segs_in, most: int(info.Advmss), roundTrip: time.Duration(info.Min_rtt) * time.Microsecond}
+			s = segments{count: info.Data_segs_in, most: int(min(info.Advmss, info.Snd_mss)), roundTrip: time.Duration(info.Min_rtt) * time.Microsecond}
 		}
 	})
 	return s, known

@@ -24,16 +24,20 @@ func Pending(conn net.Conn) (func() bool, error) {
 	if err != nil {
 		return nil, err
 	}
+	return pendingAt(raw), nil
+}
+
+func pendingAt(raw syscall.RawConn) func() bool {
 	waiting := peeker(raw, 1)
-	return func() bool { return waiting() > 0 }, nil
+	return func() bool { return waiting() > 0 }
 }
 
 // peeker returns a func that tells how many bytes wait at a socket, up to a limit.
 func peeker(raw syscall.RawConn, limit int) func() int {
 	var n int
-	seen := make([]byte, limit)
+	into := make([]byte, limit)
 	peek := func(fd uintptr) {
-		n, _, _ = unix.Recvfrom(int(fd), seen, unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		n, _, _ = unix.Recvfrom(int(fd), into, unix.MSG_PEEK|unix.MSG_DONTWAIT)
 	}
 	return func() int {
 		n = 0
@@ -54,9 +58,9 @@ func rawOf(conn net.Conn) (syscall.RawConn, error) {
 
 const (
 	socketBuffer = 64 << 10
-	napAbove     = 8 << 10 // what came since the last nap: a live stream's keepalives are less
+	napAbove     = 8 << 10 // what came since the last nap
 	napLeast     = 500 * time.Microsecond
-	napFirst     = 4 * napLeast
+	napFirst     = 2 * time.Millisecond
 	napMost      = 20 * time.Millisecond
 	largeSegment = 4 << 10                // how large they are on average when they cost little
 	nearBy       = 500 * time.Microsecond // a round trip
@@ -67,41 +71,48 @@ const (
 //
 // A server that sends a segment a message pays for each as long as the window of its reader is open; what it sends while the
 // window is closed runs together. So the reader sleeps until it is closed and more is waiting behind it, and then
-// reads until there is nothing left. How long that takes shows in the size of the segments.
+// reads until hardly anything is left. How long that takes shows in the size of the segments.
 type Socket struct {
 	net.Conn
 	raw     syscall.RawConn
+	pending func() bool
 	waiting func() int // bytes that have come, up to napAbove
 	buf     []byte
 	unread  []byte
 
-	behind func() bool
-	came   int           // bytes since the last nap
-	naps   time.Duration // how long the next is; zero before the first
-	seen   segments      // at the last nap
+	behind  func() bool
+	came    int           // bytes since the last nap
+	nextNap time.Duration // how long it is
+	seen    segments      // at the last nap
 }
 
 // segments is what the kernel tells of a connection (TCP_INFO).
 type segments struct {
 	count     uint32 // that came with data
-	most      int    // bytes
+	most      int    // bytes in one
 	roundTrip time.Duration
 }
 
-// NewSocket wraps what was dialled.
+// NewSocket wraps what was just dialled. The kernel would make the window of a server that is near larger and larger, and it
+// would never close; from one that is far a small one would cost speed.
 func NewSocket(conn net.Conn) (*Socket, error) {
 	raw, err := rawOf(conn)
 	if err != nil {
 		return nil, err
 	}
-	return &Socket{Conn: conn, raw: raw, waiting: peeker(raw, napAbove)}, nil
+	s := &Socket{Conn: conn, raw: raw, pending: pendingAt(raw), waiting: peeker(raw, napAbove), nextNap: napFirst}
+	now, known := segmentsOf(raw)
+	if c, ok := conn.(*net.TCPConn); ok && known && 0 < now.roundTrip && now.roundTrip < nearBy {
+		_ = c.SetReadBuffer(socketBuffer) // what fails here, and below, costs speed and no more
+	}
+	return s, nil
 }
 
-// NapWhile makes reads nap while there is backlog.
+// NapWhile makes reads nap while there is backlog; nil ends that.
 func (s *Socket) NapWhile(behind func() bool) { s.behind = behind }
 
 // Pending reports whether bytes have come that nobody has read.
-func (s *Socket) Pending() bool { return len(s.unread) > 0 || s.waiting() > 0 }
+func (s *Socket) Pending() bool { return len(s.unread) > 0 || s.pending() }
 
 func (s *Socket) Read(b []byte) (int, error) {
 	if len(s.unread) == 0 {
@@ -139,35 +150,22 @@ func (s *Socket) nap() {
 	// For real: the runtime's poller watches a socket even when nobody reads from it, and would be woken for each
 	// segment that comes meanwhile.
 	s.wakeAt(socketBuffer)
-	time.Sleep(s.naps)
+	time.Sleep(s.nextNap)
 	s.wakeAt(1)
 }
 
 // pace decides how long the next nap is.
 func (s *Socket) pace() {
 	now, known := segmentsOf(s.raw)
-	count := now.count - s.seen.count
+	count, large := int(now.count-s.seen.count), min(largeSegment, now.most/2)
 	s.seen = now
 	switch {
-	case s.naps == 0:
-		s.naps = napFirst
-		if known && now.roundTrip < nearBy {
-			s.keepWindowSmall()
-		}
 	case !known:
-		s.naps = napLeast
-	case s.came < int(count)*min(largeSegment, now.most/2):
-		s.naps = min(s.naps*5/4, napMost)
-	case s.came > int(count)*2*largeSegment:
-		s.naps = max(s.naps*7/8, napLeast)
-	}
-}
-
-// keepWindowSmall keeps the kernel from making it larger, so that it closes soon. From a server that is far, that would
-// cost speed.
-func (s *Socket) keepWindowSmall() {
-	if c, ok := s.Conn.(interface{ SetReadBuffer(int) error }); ok {
-		_ = c.SetReadBuffer(socketBuffer) // what fails here, and below, costs speed and no more
+		s.nextNap = napLeast
+	case s.came < count*large:
+		s.nextNap = min(s.nextNap*5/4, napMost)
+	case s.came > count*large*3/2:
+		s.nextNap = max(s.nextNap*7/8, napLeast)
 	}
 }
 
