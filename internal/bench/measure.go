@@ -170,10 +170,11 @@ func (m *measurement) subjects(e Engine, s *Shape) []Subject {
 	if _, ok := e.(*postgresEngine); ok {
 		list = append(list, &RecvLogical{rig: m.rig, engine: e, shape: s})
 	} else {
-		if tool, ok := FindBinlogTool(m.rig, e, s); ok {
+		tool, err := NewBinlogTool(m.rig, e, s)
+		if err == nil {
 			list = append(list, tool)
 		} else {
-			none := e.Name() + ": no program to read its log with was found: install mysqlbinlog, or mariadb-binlog"
+			none := fmt.Sprintf("%s: the log is read by no tool of its own: %s", e.Name(), err)
 			m.printf("%s\n", none)
 			if !slices.Contains(m.result.Settings, none) {
 				m.result.Settings = append(m.result.Settings, none)

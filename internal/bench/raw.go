@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"outferry/internal/install"
 	"outferry/internal/postgres"
+	"outferry/internal/servers"
 )
 
 // RecvLogical is pg_recvlogical with pgoutput, which decodes nothing and keeps nothing: what one slot can give.
@@ -87,34 +87,14 @@ type BinlogTool struct {
 	pos     string
 }
 
-// FindBinlogTool looks on the machine, and in the fetched archive of MySQL 9.
-func FindBinlogTool(r *Rig, e Engine, s *Shape) (*BinlogTool, bool) {
-	t := &BinlogTool{rig: r, engine: e, shape: s}
-	maria := strings.HasPrefix(e.Name(), "mariadb") // neither knows all events of the other
-	name := "mysqlbinlog"
-	if maria {
-		name = "mariadb-binlog"
-	}
-	if path, err := exec.LookPath(name); err == nil {
-		t.program = []string{path}
-		return t, true
-	}
-	dir, err := install.Dir()
-	if err != nil || maria {
-		return nil, false
-	}
-	root := filepath.Join(dir, "mysql-9")
-	loader, _ := filepath.Glob(filepath.Join(root, "usr/lib/x86_64-linux-gnu/ld-linux-*"))
-	path := filepath.Join(root, "usr/bin/mysqlbinlog")
-	if _, err := os.Stat(path); err != nil || len(loader) == 0 {
-		return nil, false
-	}
-	t.program = []string{loader[0], "--library-path", filepath.Dir(loader[0]), path}
-	return t, true
+// NewBinlogTool installs it where it is missing.
+func NewBinlogTool(r *Rig, e Engine, s *Shape) (*BinlogTool, error) {
+	program, err := servers.BinlogTool(strings.HasPrefix(e.Name(), "mariadb"))
+	return &BinlogTool{rig: r, engine: e, shape: s, program: program}, err
 }
 
 // Name implements Subject.
-func (t *BinlogTool) Name() string { return "mysqlbinlog --raw" }
+func (t *BinlogTool) Name() string { return filepath.Base(t.program[len(t.program)-1]) + " --raw" }
 
 // Setup notes where the log stands.
 func (t *BinlogTool) Setup(context.Context, int) (err error) {

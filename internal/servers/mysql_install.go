@@ -72,20 +72,13 @@ func debian(dir, suite, leaveOut string, packages ...string) error {
 
 func debianProgram(name, dir, program string) (mysqlProgram, error) {
 	p := mysqlProgram{name: name, mariadb: program == "mariadbd", base: filepath.Join(dir, "usr"), plugins: filepath.Join(dir, "usr/lib/mysql/plugin")}
-	loader, err := firstOf(dir, "usr/lib64/ld-linux*.so.*", "lib64/ld-linux*.so.*", "usr/lib/ld-linux*.so.*", "lib/ld-linux*.so.*",
-		"usr/lib/*/ld-linux*.so.*", "lib/*/ld-linux*.so.*")
-	if err != nil {
-		return p, err
-	}
 	messages, err := firstOf(dir, "usr/share/m*/english")
 	if err != nil {
 		return p, err
 	}
 	p.share = filepath.Dir(messages)
-	libs, _ := filepath.Glob(filepath.Join(dir, "usr/lib/*-linux-gnu*"))
-	more, _ := filepath.Glob(filepath.Join(dir, "lib/*-linux-gnu*"))
-	p.args = []string{loader, "--library-path", strings.Join(append(libs, more...), ":"), filepath.Join(dir, "usr/sbin", program)}
-	return p, nil
+	p.args, err = debianCommand(dir, filepath.Join("usr/sbin", program))
+	return p, err
 }
 
 func firstOf(dir string, patterns ...string) (string, error) {
