@@ -71,7 +71,7 @@ func Open(ctx context.Context, cfg *configs.Pipeline, log hclog.Logger, hooks ..
 		return nil, &outbox.Fault{Code: "kafka.config", Class: outbox.Config, Err: fmt.Errorf("make kafka client: %w", err)}
 	}
 	s.cl = cl
-	s.topics = topics{sink: s, known: map[string]int{}}
+	s.topics = topics{sink: s, known: map[string]int{}, noted: map[string]bool{}}
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
 	if err := cl.Ping(ctx); err != nil {
@@ -157,10 +157,15 @@ func (s *Sink) Commit(ctx context.Context, offset *kgo.Record) error {
 	if err := s.flush(ctx); err != nil {
 		return err
 	}
-	s.open = false
 	if !s.exact {
+		s.open = false
 		return nil
 	}
+	s.topics.note(offset.Topic)
+	if err := s.topics.loaded(ctx); err != nil {
+		return err
+	}
+	s.open = false
 	// A commit that is given up half-way has an unknown outcome, so the caller's context ends only with the process.
 	err := s.cl.EndTransaction(ctx, kgo.TryCommit)
 	s.ended = time.Now()

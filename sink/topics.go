@@ -21,6 +21,9 @@ type topics struct {
 	last  string
 	count int // partitions of last
 	known map[string]int
+
+	noted  map[string]bool
+	unseen []string // noted since the last transaction ended
 }
 
 // ready makes sure that a topic exists, and the partition where the row names one.
@@ -43,8 +46,40 @@ func (t *topics) turn(ctx context.Context, topic string) (err error) {
 			return err
 		}
 		t.known[topic] = count
+		t.note(topic)
 	}
 	t.last, t.count = topic, count
+	return nil
+}
+
+// note remembers a topic that the client gets its first record for.
+func (t *topics) note(topic string) {
+	if !t.noted[topic] {
+		t.noted[topic] = true
+		t.unseen = append(t.unseen, topic)
+	}
+}
+
+// loaded waits until the client has stored the partitions of topics that are new to it. It sends their first records a moment
+// before (franz-go v1.22.2, storePartitionsUpdate). A transaction that ended in that moment would be aborted where it holds no
+// other topic's, and called committed; where it does, the next one's first batch would have an old sequence number.
+func (t *topics) loaded(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, leadersTimeout)
+	defer cancel()
+	for _, topic := range t.unseen {
+		for {
+			leader, _, err := t.sink.cl.PartitionLeader(topic, 0)
+			if leader >= 0 || err != nil {
+				break
+			}
+			select {
+			case <-time.After(100 * time.Microsecond):
+			case <-ctx.Done():
+				return t.sink.fault("load the partitions of topic "+topic, ctx.Err())
+			}
+		}
+	}
+	t.unseen = t.unseen[:0]
 	return nil
 }
 
