@@ -23,7 +23,7 @@ type topics struct {
 	known map[string]int
 
 	noted  map[string]bool
-	unseen []string // noted since the last transaction ended
+	unseen []string // noted, and not yet known to be stored
 }
 
 // ready makes sure that a topic exists, and the partition where the row names one.
@@ -61,15 +61,19 @@ func (t *topics) note(topic string) {
 }
 
 // loaded waits until the client has stored the partitions of topics that are new to it. It sends their first records a moment
-// before (franz-go v1.22.2, storePartitionsUpdate). A transaction that ended in that moment would be aborted where it holds no
-// other topic's, and called committed; where it does, the next one's first batch would have an old sequence number.
+// before (franz-go v1.22.2, storePartitionsUpdate). A transaction that ended in that moment would be called committed where it
+// holds no other topic's, and be aborted, or with transaction.version below 2 left open; where it does, the next one's first
+// batch there would have an old sequence number, or lie outside of any transaction.
 func (t *topics) loaded(ctx context.Context) error {
+	if len(t.unseen) == 0 {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, leadersTimeout)
 	defer cancel()
 	for _, topic := range t.unseen {
 		for {
-			leader, _, err := t.sink.cl.PartitionLeader(topic, 0)
-			if leader >= 0 || err != nil {
+			// -1 means not stored, also beside the error of an earlier answer: a stored partition without a leader has another.
+			if leader, _, _ := t.sink.cl.PartitionLeader(topic, 0); leader != -1 {
 				break
 			}
 			select {
