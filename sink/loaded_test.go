@@ -11,7 +11,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"outferry/configs"
 	"outferry/internal/fakebroker"
 	"outferry/outbox"
 )
@@ -23,12 +22,7 @@ import (
 func opened(t *testing.T, topics ...string) *Sink {
 	t.Helper()
 	addr := fakebroker.Start(t, kfake.SeedTopics(1, topics...)).ListenAddrs()[0]
-	set, findings := configs.LoadBytes("test.yaml", []byte("name: posts\nsource: {url: postgres://outferry@localhost/app, tables: [public.outbox]}\nkafka: {brokers: [\""+addr+"\"]}\n"),
-		configs.Options{LookupEnv: func(string) (string, bool) { return "", false }, Environ: func() []string { return nil }})
-	if findings.HasErrors() {
-		t.Fatal(findings)
-	}
-	s, err := Open(t.Context(), set.Pipelines[0], hclog.NewNullLogger())
+	s, err := Open(t.Context(), File(t, addr, "posts"), hclog.NewNullLogger())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -277,18 +277,19 @@ func (r *Result) printRatios(out io.Writer) error {
 // printForeign says what a row of another table costs, beside one of the outbox: what a transaction with both costs more than one
 // with an outbox row alone.
 func (r *Result) printForeign(out io.Writer) {
-	for _, g := range r.groups() {
-		if g.shape != "foreign" || g.subject != Ours {
-			continue
+	cost := func(shape string) map[string]float64 { // of each engine
+		all := map[string]float64{}
+		for _, g := range r.groups() {
+			if g.subject == Ours && g.kind == "drain" && g.shape == shape {
+				all[g.engine] = g.spread(func(r *Run) float64 { return r.CPU }).median
+			}
 		}
-		of := func(one *group) spread { return one.spread(func(r *Run) float64 { return r.CPU }) }
-		for _, one := range r.groups() {
-			if one.engine != g.engine || one.shape != "1-row" || one.subject != Ours {
-				continue
-			}
-			if more := (of(g).median - of(one).median) / load.Foreign; more > 0 {
-				fmt.Fprintf(out, "\n%s: a row of another table costs 1/%.0f of an outbox row\n", g.engine, of(one).median/more)
-			}
+		return all
+	}
+	alone := cost("1-row")
+	for engine, both := range cost("foreign") {
+		if one := alone[engine]; one > 0 {
+			fmt.Fprintf(out, "\n%s: a row of another table costs %.3f of an outbox row\n", engine, (both-one)/load.Foreign/one)
 		}
 	}
 }

@@ -120,7 +120,7 @@ func TestLatenciesAreComparedToo(t *testing.T) {
 	if err := r.Print(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"1/2.50", "1/0.50", "1/3.00", "1/20.00", "a row of another table costs 1/100 of an outbox row"} {
+	for _, want := range []string{"1/2.50", "1/0.50", "1/3.00", "1/20.00", "a row of another table costs 0.010 of an outbox row"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}
