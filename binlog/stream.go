@@ -346,6 +346,7 @@ func (st *stream) handOver(b *outbox.Batch, dry bool) error {
 		b.Whole, b.WholePosition = st.asm.tx.batchLen, st.position(true).appendTo(b.WholePosition[:0])
 	}
 	st.handed, st.handedAt, st.partial, st.asm.news = p.mark(), time.Now(), b.Partial, false
+	b.Filled()
 	for {
 		select { // without a timer
 		case st.out <- b:

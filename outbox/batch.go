@@ -8,6 +8,9 @@ import (
 // BatchBytes is the size of an ordinary batch's buffer. Larger ones exist for single large rows.
 const BatchBytes = 256 << 10
 
+// mostRows may wait to be routed: with their values they take three times the bytes that small ones hold.
+const mostRows = 8_000
+
 // Batch carries rows from a source to the pipeline, in the order of the log: those of many small
 // transactions, or a part of a large one. Everything in it lives until Release.
 type Batch struct {
@@ -21,6 +24,7 @@ type Batch struct {
 
 	Buf    []byte   // what the source reads into; its capacity never changes, so Values may point into it
 	values [][]byte // what Row.Values point into
+	handed int      // rows, when it was handed over
 	pool   *Pool
 }
 
@@ -43,8 +47,17 @@ func (b *Batch) AddRow(t *Table, op Op, commitTime int64) *Row {
 	return &b.Rows[len(b.Rows)-1]
 }
 
+// Filled says that the batch goes to the pipeline now, with the rows that it has.
+func (b *Batch) Filled() {
+	b.handed = len(b.Rows)
+	b.pool.mu.Lock()
+	b.pool.waiting += b.handed
+	b.pool.mu.Unlock()
+}
+
 // Send hands the batch over, unless ctx ends before somebody takes it.
 func (b *Batch) Send(ctx context.Context, out chan<- *Batch) error {
+	b.Filled()
 	select {
 	case out <- b:
 		return nil
@@ -57,21 +70,22 @@ func (b *Batch) Send(ctx context.Context, out chan<- *Batch) error {
 func (b *Batch) ReleaseRows() {
 	clear(b.Rows)
 	clear(b.values)
-	b.pool.putRows(rowsOf{b.Rows[:0], b.values[:0]})
-	b.Rows, b.values = nil, nil
+	b.pool.putRows(rowsOf{b.Rows[:0], b.values[:0]}, b.handed)
+	b.Rows, b.values, b.handed = nil, nil, 0
 }
 
 // Release gives the batch back to its pool. Nothing of it may be used afterwards.
 func (b *Batch) Release() { b.pool.put(b) }
 
-// Pool bounds the bytes that a source may have handed over and not yet got back.
+// Pool bounds the bytes that a source may have handed over and not yet got back, and the rows that may wait to be routed.
 type Pool struct {
-	mu     sync.Mutex
-	budget int
-	used   int
-	free   []*Batch
-	rows   []rowsOf
-	freed  chan struct{}
+	mu      sync.Mutex
+	budget  int
+	used    int
+	waiting int // rows
+	free    []*Batch
+	rows    []rowsOf
+	freed   chan struct{}
 }
 
 // rowsOf are the rows of a batch, as memory. The few that are being filled or routed serve all batches.
@@ -85,13 +99,13 @@ func NewPool(budget int) *Pool {
 	return &Pool{budget: max(budget, 2*BatchBytes), freed: make(chan struct{}, 1)}
 }
 
-// Get returns an empty batch with room for size bytes at least, or nil when the budget is spent: Wait
+// Get returns an empty batch with room for size bytes at least, or nil when the budget is spent or many rows wait: Wait
 // waits then, and who has something to do meanwhile waits on Freed and asks again. A batch larger than the whole budget is given when nothing else is out.
 func (p *Pool) Get(size int) *Batch {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	size = max(size, BatchBytes)
-	if p.used > 0 && p.used+size > p.budget {
+	if p.used > 0 && (p.used+size > p.budget || p.waiting >= mostRows) {
 		return nil
 	}
 	p.used += size
@@ -122,7 +136,7 @@ func (p *Pool) Wait(ctx context.Context, size int) (*Batch, error) {
 	}
 }
 
-// Freed yields after a batch has come back. One goroutine at a time may wait on it.
+// Freed yields after a batch or its rows have come back. One goroutine at a time may wait on it.
 func (p *Pool) Freed() <-chan struct{} { return p.freed }
 
 // Used returns the bytes that are out.
@@ -132,10 +146,12 @@ func (p *Pool) Used() int {
 	return p.used
 }
 
-func (p *Pool) putRows(r rowsOf) {
+func (p *Pool) putRows(r rowsOf, waited int) {
 	p.mu.Lock()
 	p.rows = append(p.rows, r)
+	p.waiting -= waited
 	p.mu.Unlock()
+	p.signal()
 }
 
 func (p *Pool) put(b *Batch) {
@@ -149,6 +165,10 @@ func (p *Pool) put(b *Batch) {
 		p.free = append(p.free, b)
 	}
 	p.mu.Unlock()
+	p.signal()
+}
+
+func (p *Pool) signal() {
 	select {
 	case p.freed <- struct{}{}:
 	default:

@@ -36,7 +36,7 @@ func (s *Sink) Load(b *outbox.Batch) *Cargo {
 		c.promise = c.done
 	}
 	if n := len(b.Rows); n > len(c.records) {
-		c.records = make([]kgo.Record, max(n, 2*len(c.records)))
+		c.records = make([]kgo.Record, n+n/8)
 	}
 	c.batch, c.used, c.Buf = b, 0, c.Buf[:0]
 	c.left.Store(1)

@@ -251,6 +251,7 @@ func (st *stream) handOver(ctx context.Context, b *outbox.Batch, dry bool) error
 		b.Whole, b.WholePosition = st.asm.batchLen, whole.appendTo(b.WholePosition[:0])
 	}
 	st.handed, st.handedAt, st.partial = p.LSN, time.Now(), b.Partial
+	b.Filled()
 	for {
 		select {
 		case st.out <- b:
