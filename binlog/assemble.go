@@ -26,6 +26,7 @@ type assembler struct {
 	skipped  func(reason string, n int)
 
 	b        *outbox.Batch
+	at       rowsEvent // that is being read
 	rows     rowBuffer
 	packed   payload
 	inflater inflater // of compressed events
@@ -34,11 +35,12 @@ type assembler struct {
 	logged  gtidList // MariaDB: read in this session
 	ghosts  ghostSet // of it
 	byGTID  bool
-	here    place // after the last event
-	floor   place // MariaDB, asked by GTID: all of the set that we began with is before it
-	told    place // where a silent server says that it reads: it keeps from us what we have already
-	done    place // after the last complete transaction
-	anchor  anchor
+	here    place   // after the last event
+	floor   place   // MariaDB, asked by GTID: all of the set that we began with is before it
+	told    place   // where a silent server says that it reads: it keeps from us what we have already
+	done    place   // after the last complete transaction
+	last    gtid    // of this session, which is the anchor's: to name each transaction would cost more than to read it
+	anchor  anchor  // without its GTID, where there is a last
 	created uint32  // when the server began the file that we read
 	resume  *part   // the next transaction is published up to here
 	beyond  *beyond // where rows without names end; nil: with their transaction
@@ -269,6 +271,9 @@ func (a *assembler) position(p *position, whole bool) {
 	p.File, p.Pos = a.done.file, a.done.pos
 	if a.anchor.File != "" {
 		at := a.anchor
+		if !a.last.isZero() {
+			at.GTID = a.last.String()
+		}
 		p.Anchor = &at
 	}
 	if a.tx.open && !a.tx.skip && a.tx.rows > 0 && !whole {

@@ -75,8 +75,9 @@ func (a *assembler) readRows(h header, s *shape, b []byte) error {
 	if h.kind == evPartialUpdate {
 		return a.partialUpdate(s)
 	}
-	e, err := decodeRowsHead(b, h.kind)
-	if err != nil {
+	e := &a.at
+	var err error
+	if *e, err = decodeRowsHead(b, h.kind); err != nil {
 		return fmt.Errorf("read rows of %s: %w", s.table, err)
 	}
 	if e.columns != len(s.columns) {
@@ -92,7 +93,7 @@ func (a *assembler) readRows(h header, s *shape, b []byte) error {
 		op = outbox.Update
 	}
 	for len(e.rows.data) > 0 {
-		if err := a.row(&e, s, op); err != nil {
+		if err := a.row(e, s, op); err != nil {
 			return outbox.Within(err, "read row %d of %s", a.tx.rows+1, s.table)
 		}
 	}

@@ -133,7 +133,7 @@ func (a *assembler) close() {
 		if g.maria {
 			a.logged.add(g)
 		}
-		a.anchor = anchor{GTID: g.String(), File: a.tx.start.file, Pos: a.tx.start.pos, Created: a.created, When: a.tx.when, First: a.tx.first, Commit: a.tx.head.commit}
+		a.last, a.anchor = g, anchor{File: a.tx.start.file, Pos: a.tx.start.pos, Created: a.created, When: a.tx.when, First: a.tx.first, Commit: a.tx.head.commit}
 	}
 	a.tx.open, a.done = false, a.here
 }
