@@ -28,7 +28,8 @@ const TransactionTimeout = time.Minute
 
 // ClientOptions returns what every client of a pipeline needs: brokers, TLS and SASL.
 func ClientOptions(cfg *configs.Kafka) ([]kgo.Opt, error) {
-	opts := []kgo.Opt{kgo.SeedBrokers(cfg.Brokers...), kgo.ClientID(cfg.ClientID), kgo.DialTimeout(10 * time.Second)}
+	opts := []kgo.Opt{kgo.SeedBrokers(cfg.Brokers...), kgo.ClientID(cfg.ClientID), kgo.DialTimeout(10 * time.Second),
+		kgo.MetadataMinAge(100 * time.Millisecond)} // a topic just made is found at once
 	if cfg.TLS.Mode != "disable" {
 		if _, err := transport.TLS(cfg.TLS, ""); err != nil {
 			return nil, &outbox.Fault{Code: "kafka.tls", Class: outbox.Config, Err: fmt.Errorf("prepare kafka.tls: %w", err)}
@@ -108,7 +109,6 @@ func producerOptions(cfg *configs.Pipeline) []kgo.Opt {
 		kgo.MaxBufferedRecords(math.MaxInt32),               // the source's pool bounds the bytes
 		kgo.StopProducerOnDataLossDetected(),                // never go on behind a hole
 		kgo.ConcurrentTransactionsBackoff(time.Millisecond), // brokers below transaction.version 2
-		kgo.MetadataMinAge(100 * time.Millisecond),          // a topic just made is found at once
 	}
 	if cfg.Kafka.Compression == "lz4" {
 		opts = append(opts, kgo.WithCompressor(newLZ4()))
