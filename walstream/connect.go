@@ -93,19 +93,7 @@ func (s *Source) connConfig(replication bool) (*pgconn.Config, error) {
 	}
 	if replication {
 		cfg.RuntimeParams["replication"] = "database"
-		dial := cfg.DialFunc
-		cfg.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := dial(ctx, network, address)
-			if err != nil {
-				return nil, err
-			}
-			socket, err := transport.NewSocket(conn)
-			if err != nil {
-				conn.Close()
-				return nil, err
-			}
-			return socket, nil
-		}
+		cfg.DialFunc = transport.Dial
 	}
 	cfg.AfterConnect = untimed
 	cfg.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"syscall"
@@ -58,7 +59,8 @@ func rawOf(conn net.Conn) (syscall.RawConn, error) {
 
 const (
 	socketBuffer = 64 << 10
-	napAbove     = 8 << 10 // what came since the last nap
+	mostSegment  = 16 << 10 // loopback has 64 KiB, as much as the window: what is left of it would be too little to send, and nobody would say that there is more
+	napAbove     = 8 << 10  // what came since the last nap
 	napLeast     = 500 * time.Microsecond
 	napFirst     = 2 * time.Millisecond
 	napMost      = 20 * time.Millisecond
@@ -93,9 +95,27 @@ type segments struct {
 	roundTrip time.Duration
 }
 
-// NewSocket wraps what was just dialled. The kernel would make the window of a server that is near larger and larger, and it
-// would never close; from one that is far a small one would cost speed.
-func NewSocket(conn net.Conn) (*Socket, error) {
+// Dial returns a Socket.
+func Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	d := net.Dialer{KeepAlive: 5 * time.Minute, Control: func(_, _ string, raw syscall.RawConn) error {
+		_ = raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_MAXSEG, mostSegment) })
+		return nil
+	}}
+	conn, err := d.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newSocket(conn)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// newSocket makes the window of a server that is near small: the kernel would make it larger and larger, and it would never
+// close. From one that is far a small one would cost speed.
+func newSocket(conn net.Conn) (*Socket, error) {
 	raw, err := rawOf(conn)
 	if err != nil {
 		return nil, err

@@ -23,7 +23,7 @@ func pair(t *testing.T) (*transport.Socket, *net.TCPConn) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	conn, err := net.Dial("tcp", l.Addr().String())
+	conn, err := transport.Dial(t.Context(), "tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,11 +32,25 @@ func pair(t *testing.T) (*transport.Socket, *net.TCPConn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close(); server.Close() })
-	s, err := transport.NewSocket(conn)
+	return conn.(*transport.Socket), server.(*net.TCPConn)
+}
+
+// TestTheWindowHoldsSeveralSegments: where it holds one, as on loopback, what is left of it is too little for the next, and
+// the sender waits for a timer.
+func TestTheWindowHoldsSeveralSegments(t *testing.T) {
+	_, server := pair(t)
+	raw, err := server.SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, server.(*net.TCPConn)
+	if err := raw.Control(func(fd uintptr) {
+		info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+		if err != nil || 4*info.Snd_mss > 64<<10 {
+			t.Errorf("segments have up to %d bytes (%v)", info.Snd_mss, err)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // send writes n messages and closes.
