@@ -37,7 +37,8 @@ and checked.
 The account of the pipeline must be allowed to make the table. On MySQL and MariaDB it usually is not: give another with --write-url,
 and let the first one read what is not there yet: GRANT SELECT ON the whole schema.
 
-Exit codes: 0 done, 1 runtime error or a record that is wrong, 2 usage or configuration, 3 refused, or database or Kafka can't be had.`,
+Exit codes: 0 done, 1 runtime error or a record that is wrong, 2 usage or configuration, 3 refused, or database or Kafka can't be had,
+130 interrupted.`,
 		Example: "  outferry bench configs/postgres.yaml\n  outferry bench configs/postgres.yaml --rows 0 --rate 2000 --duration 1m",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -20,7 +20,7 @@ import (
 
 // benchDatabase is where a benchmark writes.
 type benchDatabase interface {
-	find(ctx context.Context) (what string, err error) // something that has one of our names
+	find(ctx context.Context) (what []string, err error) // whatever has one of our names
 	create(ctx context.Context, s *workload.Shape) error
 	open(ctx context.Context, s *workload.Shape) (workload.Inserter, func(), error)
 	empty(ctx context.Context) error
@@ -72,13 +72,13 @@ func (p *benchPostgres) exec(ctx context.Context, sql string) error {
 	return p.with(ctx, func(conn *pgx.Conn) error { _, err := conn.Exec(ctx, sql); return err })
 }
 
-func (p *benchPostgres) find(ctx context.Context) (what string, err error) {
+func (p *benchPostgres) find(ctx context.Context) (what []string, err error) {
 	err = p.with(ctx, func(conn *pgx.Conn) error {
-		err := conn.QueryRow(ctx, `SELECT 'table '||$1 WHERE to_regclass($1) IS NOT NULL
-			UNION ALL SELECT 'slot outferry_bench' FROM pg_replication_slots WHERE slot_name = 'outferry_bench'
-			UNION ALL SELECT 'publication outferry_bench' FROM pg_publication WHERE pubname = 'outferry_bench'`, p.table).Scan(&what)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil
+		rows, err := conn.Query(ctx, `SELECT 'slot outferry_bench' FROM pg_replication_slots WHERE slot_name = 'outferry_bench'
+			UNION ALL SELECT 'publication outferry_bench' FROM pg_publication WHERE pubname = 'outferry_bench'
+			UNION ALL SELECT 'table '||$1 WHERE to_regclass($1) IS NOT NULL`, p.table)
+		if err == nil {
+			what, err = pgx.CollectRows(rows, pgx.RowTo[string])
 		}
 		return err
 	})
@@ -139,21 +139,21 @@ func (m *benchMySQL) exec(ctx context.Context, sql string) error {
 	return err
 }
 
-func (m *benchMySQL) find(ctx context.Context) (what string, err error) {
+func (m *benchMySQL) find(ctx context.Context) (what []string, err error) {
 	c, err := m.connect(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer c.Close()
 	_, err = c.Execute("SELECT 1 FROM " + m.table + " LIMIT 0")
 	var refused *mysql.MyError
 	switch {
 	case err == nil:
-		return "table " + m.table, nil
+		return []string{"table " + m.table}, nil
 	case errors.As(err, &refused) && refused.Code == mysql.ER_NO_SUCH_TABLE:
-		return "", nil
+		return nil, nil
 	}
-	return what, err
+	return nil, err
 }
 
 func (m *benchMySQL) create(ctx context.Context, s *workload.Shape) error {

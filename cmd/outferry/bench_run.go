@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -105,12 +106,18 @@ func (b *benchmark) measure(ctx context.Context) (result *benchResult, err error
 	if err := b.refuse(ctx); err != nil {
 		return nil, err
 	}
+	if ctx.Err() != nil {
+		return nil, &exitError{code: exitInterrupted, err: errors.New("interrupted: nothing was changed")}
+	}
 	shape := workload.Shape{PerTx: b.perTx, Size: b.size, Topics: 2, ID: "uuid"}
 	announce(b.say, "makes table %s, pipeline outferry-bench (slot, publication, group) and topics %s*; they go at the end", benchTable, benchTopics)
-	if err := b.table.create(ctx, &shape); err != nil {
+	if err := b.wholly(ctx, func(ctx context.Context) error { return b.table.create(ctx, &shape) }); err != nil {
 		return nil, b.noTable("make table "+benchTable, err)
 	}
 	defer func() {
+		if err != nil && ctx.Err() != nil {
+			err = &exitError{code: exitInterrupted, err: errors.New("interrupted: nothing was measured to its end")}
+		}
 		if gone := b.takeAway(context.WithoutCancel(ctx)); gone != nil {
 			err = errors.Join(err, fmt.Errorf("take away what was made: %w", gone))
 		}
@@ -132,29 +139,36 @@ func (b *benchmark) measure(ctx context.Context) (result *benchResult, err error
 	return result, nil
 }
 
+// wholly does what must not be given up half-way: what was asked for may be done after nobody waits any more, and would be left.
+func (b *benchmark) wholly(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+	defer cancel()
+	return do(ctx)
+}
+
 func refused(err error) error {
 	return &exitError{code: exitEnvironment, err: fmt.Errorf("%w: nothing was changed", err)}
 }
 
-// refuse looks for what we would make.
+// refuse looks for what we would make, and names all of it: what a benchmark that was killed has left holds the log of the database.
 func (b *benchmark) refuse(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
+	found, err := b.table.find(ctx)
+	if err != nil {
+		return b.noTable("look for table "+benchTable, err)
+	}
 	there, err := kadm.NewClient(b.kafka).ListTopics(ctx)
 	if err != nil {
 		return refused(fmt.Errorf("look at kafka: %w", err))
 	}
 	for _, name := range there.Names() {
 		if strings.HasPrefix(name, benchTopics) {
-			return refused(fmt.Errorf("topic %s is there already", name))
+			found = append(found, "topic "+name)
 		}
 	}
-	found, err := b.table.find(ctx)
-	if err != nil {
-		return b.noTable("look for table "+benchTable, err)
-	}
-	if found != "" {
-		return refused(fmt.Errorf("%s is there already", found))
+	if len(found) > 0 {
+		return refused(fmt.Errorf("there already: %s; if they are what a killed benchmark left, drop them first (docs/benchmarks.md)", strings.Join(found, ", ")))
 	}
 	return nil
 }
@@ -215,13 +229,16 @@ func (b *benchmark) topics(ctx context.Context, s *workload.Shape, phase int) (p
 		names = append(names, prefix+route)
 	}
 	t := b.cfg.Kafka.Topics
-	made, err := kadm.NewClient(b.kafka).CreateTopics(ctx, int32(t.Partitions), int16(t.ReplicationFactor), nil, names...)
-	for _, m := range made {
-		if err = errors.Join(err, m.Err); m.Err == nil {
-			b.made = append(b.made, m.Topic)
+	b.made = append(b.made, names...) // without an answer too
+	return prefix, b.wholly(ctx, func(ctx context.Context) error {
+		made, err := kadm.NewClient(b.kafka).CreateTopics(ctx, int32(t.Partitions), int16(t.ReplicationFactor), nil, names...)
+		for _, m := range made {
+			if err = errors.Join(err, m.Err); errors.Is(m.Err, kerr.TopicAlreadyExists) { // somebody else's
+				b.made = slices.DeleteFunc(b.made, func(name string) bool { return name == m.Topic })
+			}
 		}
-	}
-	return prefix, err
+		return err
+	})
 }
 
 // phase writes rows and reads them back while the pipeline runs; before it runs where they are a backlog.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 
 	"outferry/configs"
+	workload "outferry/internal/bench/load"
 	"outferry/internal/servers"
 )
 
@@ -90,7 +92,7 @@ func TestBenchRefusesWhatIsThere(t *testing.T) {
 	db := servers.Postgres(t, 15)
 	db.Exec(t, "GRANT ALL ON SCHEMA public TO outferry; CREATE TABLE outferry_bench (mine int); INSERT INTO outferry_bench VALUES (7)")
 	file := benchFile(t, db.URL("outferry"), "public.outbox", broker)
-	outferry(t, nil, "bench", file).want(t, 3, `table "public"."outferry_bench" is there already`, "nothing was changed")
+	outferry(t, nil, "bench", file).want(t, 3, `there already: table "public"."outferry_bench"`, "nothing was changed")
 	if got := db.Text(t, "SELECT mine FROM outferry_bench"); got != "7" {
 		t.Errorf("the table holds %q now", got)
 	}
@@ -100,7 +102,9 @@ func TestBenchRefusesWhatIsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	awaitBenchTopics(t, broker, 1)
-	outferry(t, nil, "bench", file).want(t, 3, "topic outferry-bench.mine is there already")
+	db.Exec(t, "SELECT pg_create_physical_replication_slot('outferry_bench')")
+	outferry(t, nil, "bench", file).want(t, 3, "there already: slot outferry_bench, topic outferry-bench.mine", "docs/benchmarks.md")
+	db.Exec(t, "SELECT pg_drop_replication_slot('outferry_bench')")
 	if _, err := admin.DeleteTopic(t.Context(), benchTopics+"mine"); err != nil {
 		t.Fatal(err)
 	}
@@ -115,6 +119,51 @@ func TestBenchTakesAwayAfterAFailure(t *testing.T) {
 	file := benchFile(t, db.URL("outferry"), "public.outbox", broker)
 	outferry(t, nil, "bench", file, "--rows", "10", "--rate", "0").want(t, 3, "ferry a first row", "pg.publication_denied")
 	wantNothing(t, broker, func() string { return db.Text(t, "SELECT count(*) FROM pg_class WHERE relname = 'outferry_bench'") })
+}
+
+// TestBenchIsInterrupted in its backlog, and says no more of it than that.
+func TestBenchIsInterrupted(t *testing.T) {
+	broker := servers.Kafka(t)
+	db := servers.Postgres(t, 15)
+	db.Exec(t, fmt.Sprintf("GRANT CREATE ON DATABASE %s TO outferry; GRANT ALL ON SCHEMA public TO outferry", db.Name))
+	file := benchFile(t, db.URL("outferry"), "public.outbox", broker)
+	ctx, interrupt := context.WithCancel(t.Context())
+	ended := make(chan outcome, 1)
+	go func() { ended <- outferryUntil(ctx, t, nil, "bench", file, "--rows", "10000000", "--rate", "0") }()
+	servers.Eventually(t, time.Minute, "a backlog is written", func() bool {
+		return db.Text(t, "SELECT to_regclass('outferry_bench')") != "" && db.Text(t, "SELECT (count(*) > 100)::int FROM outferry_bench") == "1"
+	})
+	interrupt()
+	o := (<-ended).want(t, exitInterrupted, "interrupted")
+	if strings.Contains(o.err, "lost") || strings.Contains(o.err, "context canceled") {
+		t.Error("it says more than that it was interrupted")
+	}
+	wantNothing(t, broker, func() string {
+		return db.Text(t, "SELECT (SELECT count(*) FROM pg_class WHERE relname = 'outferry_bench') + (SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'outferry_bench')")
+	})
+}
+
+// TestBenchKnowsTheTopicsOfARequestThatNobodyWaitsFor: the broker makes them all the same.
+func TestBenchKnowsTheTopicsOfARequestThatNobodyWaitsFor(t *testing.T) {
+	broker := servers.Kafka(t)
+	cfg, err := benchConfig("postgres://u@localhost/d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &benchmark{cfg: cfg, kafka: broker.Client(t)}
+	ctx, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	if _, err := b.topics(ctx, &workload.Shape{Topics: 2}, 0); err != nil {
+		t.Error(err)
+	}
+	awaitBenchTopics(t, broker, len(b.made))
+	if len(b.made) != 2 {
+		t.Errorf("made %q", b.made)
+	}
+	if _, err := kadm.NewClient(b.kafka).DeleteTopics(t.Context(), b.made...); err != nil {
+		t.Fatal(err)
+	}
+	awaitBenchTopics(t, broker, 0)
 }
 
 // TestBenchEndsWhenItCannotWrite: who reads the rows back would wait for them for ever.

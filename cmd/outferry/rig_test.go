@@ -220,6 +220,12 @@ func (r *rig) doWith(in io.Reader, line string, more ...string) outcome {
 // outferry runs a command line.
 func outferry(t *testing.T, in io.Reader, args ...string) outcome {
 	t.Helper()
+	return outferryUntil(context.Background(), t, in, args...)
+}
+
+// outferryUntil is interrupted when ctx ends.
+func outferryUntil(ctx context.Context, t *testing.T, in io.Reader, args ...string) outcome {
+	t.Helper()
 	if in == nil {
 		in = strings.NewReader("")
 	}
@@ -229,7 +235,7 @@ func outferry(t *testing.T, in io.Reader, args ...string) outcome {
 	root.SetIn(in)
 	root.SetOut(&out)
 	root.SetErr(&errOut)
-	err := root.Execute()
+	err := root.ExecuteContext(ctx)
 	s := outcome{out: out.String(), err: errOut.String()}
 	if err != nil {
 		s.code = 2
