@@ -258,6 +258,7 @@ func (st *stream) handOver(ctx context.Context, b *outbox.Batch, dry bool) error
 			return nil
 		default:
 		}
+		st.socket.Rest()
 		timer := time.NewTimer(st.beat())
 		select {
 		case st.out <- b:
@@ -276,6 +277,7 @@ func (st *stream) handOver(ctx context.Context, b *outbox.Batch, dry bool) error
 
 // wait waits for a signal, and does what is due meanwhile.
 func (st *stream) wait(ctx context.Context, signal <-chan struct{}) error {
+	st.socket.Rest()
 	timer := time.NewTimer(st.beat())
 	defer timer.Stop()
 	select {

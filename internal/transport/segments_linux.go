@@ -16,3 +16,6 @@ func segmentsOf(raw syscall.RawConn) (s segments, known bool) {
 	})
 	return s, known
 }
+
+// letGrow takes the fixed size of a receive buffer back (Linux 5.14).
+func letGrow(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BUF_LOCK, 0) }

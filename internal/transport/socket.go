@@ -82,6 +82,8 @@ type Socket struct {
 	buf     []byte
 	unread  []byte
 
+	near    bool
+	fixed   bool // the size of the receive buffer is
 	behind  func() bool
 	came    int           // bytes since the last nap
 	nextNap time.Duration // how long it is
@@ -113,8 +115,6 @@ func Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	return s, nil
 }
 
-// newSocket makes the window of a server that is near small: the kernel would make it larger and larger, and it would never
-// close. From one that is far a small one would cost speed.
 func newSocket(conn net.Conn) (*Socket, error) {
 	raw, err := rawOf(conn)
 	if err != nil {
@@ -122,9 +122,7 @@ func newSocket(conn net.Conn) (*Socket, error) {
 	}
 	s := &Socket{Conn: conn, raw: raw, pending: pendingAt(raw), waiting: peeker(raw, napAbove), nextNap: napFirst}
 	now, known := segmentsOf(raw)
-	if c, ok := conn.(*net.TCPConn); ok && known && 0 < now.roundTrip && now.roundTrip < nearBy {
-		_ = c.SetReadBuffer(socketBuffer) // what fails here, and below, costs speed and no more
-	}
+	s.near = known && 0 < now.roundTrip && now.roundTrip < nearBy
 	return s, nil
 }
 
@@ -133,6 +131,24 @@ func (s *Socket) NapWhile(behind func() bool) { s.behind = behind }
 
 // Pending reports whether bytes have come that nobody has read.
 func (s *Socket) Pending() bool { return len(s.unread) > 0 || s.pending() }
+
+// fix keeps the receive buffer of a backlog small: the kernel would make the window of a server that is near larger and larger,
+// and it would never close. From one that is far a small one would cost speed. What fails here, and below, costs speed and no more.
+func (s *Socket) fix() {
+	if s.near && !s.fixed {
+		s.fixed = true
+		_ = s.raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, socketBuffer) })
+	}
+}
+
+// Rest is called before a time in which nobody reads. Small messages fill a buffer of a fixed size before the window is closed, and
+// the kernel drops what comes then: Linux 6.18 also the acknowledgements of what we send, until the server hears from us no more.
+func (s *Socket) Rest() {
+	if s.fixed {
+		s.fixed = false
+		_ = s.raw.Control(func(fd uintptr) { _ = letGrow(int(fd)) })
+	}
+}
 
 func (s *Socket) Read(b []byte) (int, error) {
 	if len(s.unread) == 0 {
@@ -160,18 +176,25 @@ func (s *Socket) receive(b []byte) (int, error) {
 	return n, err
 }
 
-// nap sleeps if there is backlog and little of it has come yet.
+// nap makes what is read next come in large pieces where there is backlog, and sleeps if little of it has come yet.
 func (s *Socket) nap() {
-	if s.came < napAbove || s.behind == nil || !s.behind() || s.waiting() >= napAbove {
+	switch {
+	case s.came < napAbove:
 		return
+	case s.behind == nil || !s.behind():
+		s.Rest()
+		return
+	case s.waiting() < napAbove:
+		s.Rest()
+		s.pace()
+		s.came = 0
+		// For real: the runtime's poller watches a socket even when nobody reads from it, and would be woken for each
+		// segment that comes meanwhile.
+		s.wakeAt(socketBuffer)
+		time.Sleep(s.nextNap)
+		s.wakeAt(1)
 	}
-	s.pace()
-	s.came = 0
-	// For real: the runtime's poller watches a socket even when nobody reads from it, and would be woken for each
-	// segment that comes meanwhile.
-	s.wakeAt(socketBuffer)
-	time.Sleep(s.nextNap)
-	s.wakeAt(1)
+	s.fix()
 }
 
 // pace decides how long the next nap is.

@@ -53,6 +53,55 @@ func TestTheWindowHoldsSeveralSegments(t *testing.T) {
 	}
 }
 
+// TestTheBufferIsTheKernelsUnlessABacklogIsRead: of a fixed size it is full before the window is closed, and what the kernel drops
+// then has the acknowledgements of what we send in it.
+func TestTheBufferIsTheKernelsUnlessABacklogIsRead(t *testing.T) {
+	s, server := pair(t)
+	const receive = 2
+	fixed := func() bool {
+		raw, err := s.Conn.(*net.TCPConn).SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var locks int
+		if err := raw.Control(func(fd uintptr) { locks, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_BUF_LOCK) }); err != nil {
+			t.Fatal(err)
+		}
+		if err != nil {
+			t.Skip("a kernel before 5.14: ", err)
+		}
+		return locks&receive != 0
+	}
+	behind := false
+	s.NapWhile(func() bool { return behind })
+	read := func() {
+		if _, err := server.Write(make([]byte, 20<<10)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(s, make([]byte, 20<<10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(when string, yes bool) {
+		if fixed() != yes {
+			t.Errorf("%s: the size of the buffer is fixed: %v", when, !yes)
+		}
+	}
+	read()
+	read()
+	want("live", false)
+	behind = true
+	read()
+	want("in a backlog", true)
+	s.Rest()
+	want("while nobody reads", false)
+	read()
+	want("in a backlog again", true)
+	behind = false
+	read()
+	want("live again", false)
+}
+
 // send writes n messages and closes.
 func send(conn net.Conn, message []byte, n int) {
 	defer conn.Close()
