@@ -98,6 +98,7 @@ func (a *assembler) readRows(h header, s *shape, b []byte) error {
 		}
 	}
 	a.rows.shrink()
+	a.at = rowsEvent{} // it may hold the memory of a single huge event
 	return nil
 }
 

@@ -8,7 +8,8 @@ import (
 // BatchBytes is the size of an ordinary batch's buffer. Larger ones exist for single large rows.
 const BatchBytes = 256 << 10
 
-// mostRows may wait to be routed: with their values they take three times the bytes that small ones hold.
+// mostRows are how many may wait to be routed until no more batches are given out: with their values they take three times the
+// bytes that small ones hold.
 const mostRows = 8_000
 
 // Batch carries rows from a source to the pipeline, in the order of the log: those of many small
@@ -77,7 +78,7 @@ func (b *Batch) ReleaseRows() {
 // Release gives the batch back to its pool. Nothing of it may be used afterwards.
 func (b *Batch) Release() { b.pool.put(b) }
 
-// Pool bounds the bytes that a source may have handed over and not yet got back, and the rows that may wait to be routed.
+// Pool bounds the bytes that a source may have handed over and not yet got back, and, to a batch, the rows that may wait to be routed.
 type Pool struct {
 	mu      sync.Mutex
 	budget  int

@@ -10,6 +10,7 @@ import (
 
 	"outferry/configs"
 	"outferry/internal/recordtest"
+	"outferry/internal/transport"
 	"outferry/outbox"
 )
 
@@ -24,7 +25,7 @@ type ferried struct {
 func newFerried(tb testing.TB, edit func(*configs.Pipeline)) *ferried {
 	tb.Helper()
 	f := &ferried{Maker: recordtest.New(tb, "postgres://u@127.0.0.1/d", "public.outbox", edit), out: make(chan *outbox.Batch, 1)}
-	f.st = &stream{Source: New(f.Config, nil, Options{}), out: f.out, asm: newAssembler(&position{}, builtins)}
+	f.st = &stream{Source: New(f.Config, nil, Options{}), out: f.out, asm: newAssembler(&position{}, builtins), socket: new(transport.Socket)}
 	return f
 }
 

@@ -103,11 +103,12 @@ func (b *benchmark) measure(ctx context.Context) (result *benchResult, err error
 		return nil, err
 	}
 	defer b.kafka.Close()
-	if err := b.refuse(ctx); err != nil {
-		return nil, err
-	}
+	err = b.refuse(ctx)
 	if ctx.Err() != nil {
 		return nil, &exitError{code: exitInterrupted, err: errors.New("interrupted: nothing was changed")}
+	}
+	if err != nil {
+		return nil, err
 	}
 	shape := workload.Shape{PerTx: b.perTx, Size: b.size, Topics: 2, ID: "uuid"}
 	announce(b.say, "makes table %s, pipeline outferry-bench (slot, publication, group) and topics %s*; they go at the end", benchTable, benchTopics)
@@ -115,7 +116,7 @@ func (b *benchmark) measure(ctx context.Context) (result *benchResult, err error
 		return nil, b.noTable("make table "+benchTable, err)
 	}
 	defer func() {
-		if err != nil && ctx.Err() != nil {
+		if err != nil && ctx.Err() != nil { // whatever it is: rows that nobody waited for look like lost ones
 			err = &exitError{code: exitInterrupted, err: errors.New("interrupted: nothing was measured to its end")}
 		}
 		if gone := b.takeAway(context.WithoutCancel(ctx)); gone != nil {

@@ -130,11 +130,14 @@ func TestBenchIsInterrupted(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	ended := make(chan outcome, 1)
 	go func() { ended <- outferryUntil(ctx, t, nil, "bench", file, "--rows", "10000000", "--rate", "0") }()
+	defer func() { interrupt(); <-ended }()
 	servers.Eventually(t, time.Minute, "a backlog is written", func() bool {
 		return db.Text(t, "SELECT to_regclass('outferry_bench')") != "" && db.Text(t, "SELECT (count(*) > 100)::int FROM outferry_bench") == "1"
 	})
 	interrupt()
-	o := (<-ended).want(t, exitInterrupted, "interrupted")
+	o := <-ended
+	ended <- o
+	o.want(t, exitInterrupted, "interrupted")
 	if strings.Contains(o.err, "lost") || strings.Contains(o.err, "context canceled") {
 		t.Error("it says more than that it was interrupted")
 	}

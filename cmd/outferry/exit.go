@@ -5,7 +5,7 @@ const (
 	exitConfig      = 2 // usage or configuration: a restart does not help
 	exitEnvironment = 3 // database, Kafka or a permission: restart with growing pauses
 
-	exitInterrupted = 130 // as shells say it of Ctrl-C
+	exitInterrupted = 130 // a benchmark that was stopped, as shells say it of Ctrl-C
 )
 
 // exitError carries a command's exit code. Without an error the command has said what is wrong already.

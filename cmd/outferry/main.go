@@ -15,7 +15,7 @@ var version = "dev"
 
 func main() { os.Exit(run(os.Args[1:])) }
 
-// run executes a command line and returns the exit code: 0 done or stopped on request, 1 runtime, 2 usage or
+// run executes a command line and returns the exit code: 0 done or stopped on request (130: a benchmark), 1 runtime, 2 usage or
 // configuration, 3 environment, 4 position lost.
 func run(args []string) int {
 	root := newRootCommand()

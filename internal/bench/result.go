@@ -277,19 +277,18 @@ func (r *Result) printRatios(out io.Writer) error {
 // printForeign says what a row of another table costs, beside one of the outbox: what a transaction with both costs more than one
 // with an outbox row alone.
 func (r *Result) printForeign(out io.Writer) {
-	cost := func(shape string) map[string]float64 { // of each engine
-		all := map[string]float64{}
+	cost := func(engine, shape string) float64 {
 		for _, g := range r.groups() {
-			if g.subject == Ours && g.kind == "drain" && g.shape == shape {
-				all[g.engine] = g.spread(func(r *Run) float64 { return r.CPU }).median
+			if g.engine == engine && g.subject == Ours && g.kind == "drain" && g.shape == shape {
+				return g.spread(func(r *Run) float64 { return r.CPU }).median
 			}
 		}
-		return all
+		return 0
 	}
-	alone := cost("1-row")
-	for engine, both := range cost("foreign") {
-		if one := alone[engine]; one > 0 {
-			fmt.Fprintf(out, "\n%s: a row of another table costs %.3f of an outbox row\n", engine, (both-one)/load.Foreign/one)
+	for _, g := range r.groups() {
+		both, alone := cost(g.engine, "foreign"), cost(g.engine, "1-row")
+		if g.shape == "foreign" && g.subject == Ours && both > 0 && alone > 0 {
+			fmt.Fprintf(out, "\n%s: a row of another table costs %.3f of an outbox row\n", g.engine, (both-alone)/load.Foreign/alone)
 		}
 	}
 }

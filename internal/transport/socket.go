@@ -82,7 +82,7 @@ type Socket struct {
 	buf     []byte
 	unread  []byte
 
-	near    bool
+	near    bool // the server is
 	fixed   bool // the size of the receive buffer is
 	behind  func() bool
 	came    int           // bytes since the last nap
@@ -97,9 +97,9 @@ type segments struct {
 	roundTrip time.Duration
 }
 
-// Dial returns a Socket.
+// Dial returns a Socket: how large segments may be must be said before it connects.
 func Dial(ctx context.Context, network, address string) (net.Conn, error) {
-	d := net.Dialer{KeepAlive: 5 * time.Minute, Control: func(_, _ string, raw syscall.RawConn) error {
+	d := net.Dialer{Control: func(_, _ string, raw syscall.RawConn) error {
 		_ = raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_MAXSEG, mostSegment) })
 		return nil
 	}}
@@ -143,6 +143,7 @@ func (s *Socket) fix() {
 
 // Rest is called before a time in which nobody reads. Small messages fill a buffer of a fixed size before the window is closed, and
 // the kernel drops what comes then: Linux 6.18 also the acknowledgements of what we send, until the server hears from us no more.
+// Before 5.14 it stays fixed.
 func (s *Socket) Rest() {
 	if s.fixed {
 		s.fixed = false
