@@ -10,6 +10,7 @@ import (
 
 	"outferry/binlog"
 	"outferry/configs"
+	"outferry/internal/configtest"
 	"outferry/internal/servers"
 	"outferry/internal/sourcetest"
 	"outferry/pipeline"
@@ -24,11 +25,7 @@ const tablesSQL = `CREATE TABLE outbox (id varchar(64) PRIMARY KEY, aggregatetyp
 func file(t *testing.T, d *servers.MySQLDatabase, edit ...func(*configs.Pipeline)) *configs.Pipeline {
 	t.Helper()
 	text := fmt.Sprintf("name: %s\nsource:\n  url: %s\n  tables: [outbox]\n  heartbeat_interval: 200ms\nkafka:\n  brokers: [127.0.0.1:9]\n", d.Name, d.URL("outferry"))
-	set, findings := configs.LoadBytes("test.yaml", []byte(text), configs.Options{LookupEnv: func(string) (string, bool) { return "", false }, Environ: func() []string { return nil }})
-	if findings.HasErrors() {
-		t.Fatal(findings)
-	}
-	cfg := set.Pipelines[0]
+	cfg := configtest.Load(t, text)
 	for _, e := range edit {
 		e(cfg)
 	}

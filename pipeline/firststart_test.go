@@ -7,7 +7,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"outferry/configs"
+	"outferry/internal/configtest"
 	"outferry/internal/fakebroker"
 	"outferry/outbox"
 	"outferry/sink"
@@ -67,9 +67,5 @@ func TestOneAtATimeLastsUntilRowsCame(t *testing.T) {
 func onKfake(t *testing.T) *Pipeline {
 	t.Helper()
 	text := fmt.Sprintf("name: posts\nsource: {url: postgres://outferry@localhost/app, tables: [public.outbox]}\nkafka: {brokers: [%q]}\n", fakebroker.Start(t).ListenAddrs()[0])
-	set, findings := configs.LoadBytes("test.yaml", []byte(text), configs.Options{LookupEnv: func(string) (string, bool) { return "", false }, Environ: func() []string { return nil }})
-	if findings.HasErrors() {
-		t.Fatal(findings)
-	}
-	return New(set.Pipelines[0], hclog.NewNullLogger(), status.NewRegistry("test", false).Pipeline("posts"), time.Second)
+	return New(configtest.Load(t, text), hclog.NewNullLogger(), status.NewRegistry("test", false).Pipeline("posts"), time.Second)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"outferry/configs"
+	"outferry/internal/configtest"
 	"outferry/internal/servers"
 	"outferry/offsets"
 	"outferry/pipeline"
@@ -56,11 +57,7 @@ func (r *rig) configure(more string) {
 	if !strings.Contains(merged, "\nrouter:") {
 		merged += "router: {topic: '" + r.prefix + ".${routedByValue}'}\n"
 	}
-	set, findings := configs.LoadBytes("test.yaml", []byte(merged), configs.Options{LookupEnv: func(string) (string, bool) { return "", false }, Environ: func() []string { return nil }})
-	if findings.HasErrors() {
-		r.t.Fatal(findings)
-	}
-	r.cfg = set.Pipelines[0]
+	r.cfg = configtest.Load(r.t, merged)
 }
 
 // running is a pipeline that runs until stop.

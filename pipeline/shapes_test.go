@@ -3,19 +3,14 @@ package pipeline
 import (
 	"testing"
 
-	"outferry/configs"
+	"outferry/internal/configtest"
 	"outferry/outbox"
 	"outferry/router"
 )
 
 // TestShapesOfATableAreNotKeptForEver: a server announces a table again whenever it looked at it again, as after ANALYZE.
 func TestShapesOfATableAreNotKeptForEver(t *testing.T) {
-	set, findings := configs.LoadBytes("test.yaml", []byte("name: posts\nsource: {url: postgres://outferry@localhost/app, tables: [public.outbox]}\nkafka: {brokers: ['localhost:9']}\n"),
-		configs.Options{LookupEnv: func(string) (string, bool) { return "", false }, Environ: func() []string { return nil }})
-	if findings.HasErrors() {
-		t.Fatal(findings)
-	}
-	cfg := set.Pipelines[0]
+	cfg := configtest.Load(t, "name: posts\nsource: {url: postgres://outferry@localhost/app, tables: [public.outbox]}\nkafka: {brokers: ['localhost:9']}\n")
 	rt, err := router.New(cfg.Router, cfg.Encoding)
 	if err != nil {
 		t.Fatal(err)

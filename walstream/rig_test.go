@@ -11,6 +11,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"outferry/configs"
+	"outferry/internal/configtest"
 	"outferry/internal/servers"
 	"outferry/internal/sourcetest"
 	"outferry/pipeline"
@@ -26,11 +27,7 @@ const tablesSQL = `CREATE TABLE outbox (id varchar(64) PRIMARY KEY, aggregatetyp
 func file(t *testing.T, url string, more ...string) *configs.Pipeline {
 	t.Helper()
 	text := fmt.Sprintf("name: posts\nsource:\n  url: %s\n  tables: [public.outbox]\n  heartbeat_interval: 200ms\n%s\nkafka:\n  brokers: [127.0.0.1:9]\n", url, strings.Join(more, "\n"))
-	set, findings := configs.LoadBytes("test.yaml", []byte(text), configs.Options{LookupEnv: func(string) (string, bool) { return "", false }, Environ: func() []string { return nil }})
-	if findings.HasErrors() {
-		t.Fatal(findings)
-	}
-	return set.Pipelines[0]
+	return configtest.Load(t, text)
 }
 
 // rig is a source on a database: the pipeline's role is superuser here, since the suite is about the stream;

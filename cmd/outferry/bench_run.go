@@ -203,7 +203,7 @@ func (b *benchmark) consume(ctx context.Context, s workload.Shape, prefix string
 		names = append(names, prefix+route)
 	}
 	cl, err := kgo.NewClient(append(b.opts, kgo.ConsumeTopics(names...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMinBytes(1), kgo.KeepControlRecords(),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.MetadataMinAge(100*time.Millisecond), kgo.UnknownTopicRetries(-1))...)
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.UnknownTopicRetries(-1))...)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"outferry/configs"
+	"outferry/internal/configtest"
 	"outferry/internal/logging"
 	"outferry/internal/servers"
 	"outferry/outbox"
@@ -35,12 +36,7 @@ func deadline(t testing.TB) context.Context {
 func file(t testing.TB, name, url, broker string, more ...string) *configs.Pipeline {
 	t.Helper()
 	text := fmt.Sprintf("name: %s\nsource: {url: %q, tables: [public.outbox], heartbeat_interval: 500ms}\nkafka: {brokers: [%q]}\n", name, url, broker)
-	set, findings := configs.LoadBytes("test.yaml", []byte(text), configs.Options{
-		Set: more, LookupEnv: func(string) (string, bool) { return "", false }, Environ: func() []string { return nil }})
-	if findings.HasErrors() {
-		t.Fatal(findings)
-	}
-	return set.Pipelines[0]
+	return configtest.Load(t, text, more...)
 }
 
 // lines is a log in memory.
